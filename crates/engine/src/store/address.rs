@@ -1,0 +1,71 @@
+//! Where a store is: `sqlite:PATH`, `postgres://…`, later `http(s)://…`. A password is never shown.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The address of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A file on this machine.
+    Sqlite(PathBuf),
+}
+
+impl Address {
+    /// Reads an address; a relative path is relative to `base`.
+    ///
+    /// # Errors
+    /// `bad_store` for what is none, `store_not_built` for one that this version cannot open.
+    pub fn parse(text: &str, base: &Path) -> Result<Self> {
+        let shown = || domain::text::escaped(&without_password(text), 200);
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+            if path.is_empty() || path.contains('\0') {
+                return Err(Error::usage("bad_store", format!("'{}' names no file", shown())).hint("--store sqlite:.orchestrator/ganger.db"));
+            }
+            return Ok(Self::Sqlite(base.join(path)));
+        }
+        let scheme = text.split(':').next().unwrap_or_default();
+        if matches!(scheme, "postgres" | "postgresql" | "http" | "https") {
+            return Err(Error::usage("store_not_built", format!("this version of ganger cannot open '{}'", shown()))
+                .hint("use a store on this machine: --store sqlite:PATH"));
+        }
+        Err(Error::usage("bad_store", format!("'{}' is no address of a store", shown())).hint("an address is written sqlite:PATH"))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// The text with what stands between `:` and `@` of an authority left out.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((user, host)) => format!("{scheme}://{}:…@{host}{path}", user.split(':').next().unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_passwords_are_not_shown() {
+        let base = Path::new("/p");
+        assert_eq!(Address::parse("sqlite:a.db", base), Ok(Address::Sqlite("/p/a.db".into())));
+        assert_eq!(Address::parse("sqlite:///x/a.db", base), Ok(Address::Sqlite("/x/a.db".into())));
+        for text in ["", "a.db", "sqlite:", "mysql://x", "sqlite:a\0b"] {
+            assert!(Address::parse(text, base).is_err(), "{text:?}");
+        }
+        let refused = Address::parse("postgres://me:secret@h/db", base).map_err(|e| e.message);
+        assert!(refused.as_ref().is_err_and(|message| message.contains("postgres://me:…@h/db") && !message.contains("secret")), "{refused:?}");
+    }
+}

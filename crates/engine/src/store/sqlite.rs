@@ -1,0 +1,215 @@
+//! The embedded store: one SQLite file on this machine (write-ahead log, `synchronous=FULL`), written by one process at a time in fair turns.
+//! The live file is never opened by any other means: closing another descriptor of it would drop SQLite's locks (T1).
+
+mod open;
+mod read;
+mod turnstile;
+pub mod wake;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::time::{Now, StoreTime};
+use rusqlite::{Connection, ErrorCode};
+
+pub use self::open::{Missing, Use};
+use self::turnstile::Turnstile;
+use self::wake::FileWaker;
+use super::{Snapshot, Store, Transaction, Waker};
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+
+/// The store in a file.
+pub struct SqliteStore {
+    path: PathBuf,
+    how: Use,
+    connection: Mutex<Option<Connection>>,
+    turnstile: Turnstile,
+    waker: FileWaker,
+    clock: Arc<dyn Clock>,
+    offset_ms: i64,
+    identity: (u64, u64),
+}
+
+impl SqliteStore {
+    /// Opens the store, makes it where that is allowed, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// `store_missing`, `foreign_file`, `newer_schema`, `loose_permissions`, `network_file_system`, `two_names`, `damaged`, `file`.
+    pub fn open(path: &Path, how: Use, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self> {
+        let path = open::canonical(path, missing)?;
+        let mut connection = open::open(&path, how, missing)?;
+        let folder = open::side_folder(&path);
+        let side = |error: std::io::Error| Error::file("use the folder", &folder, &error);
+        let turnstile = Turnstile::open(&folder).map_err(side)?;
+        let offset_ms = open::clock_offset(&mut connection, clock.as_ref()).map_err(|error| failure(&error, &path))?;
+        let waker = FileWaker::open(&folder).map_err(side)?;
+        let identity = identity(&path)?;
+        Ok(Self { path, how, connection: Mutex::new(Some(connection)), turnstile, waker, clock, offset_ms, identity })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder with the locks and wake-ups of this store.
+    #[must_use]
+    pub fn side_folder(&self) -> PathBuf {
+        open::side_folder(&self.path)
+    }
+
+    /// What SQLite itself says about the file: nothing when it is whole.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn integrity(&self) -> Result<Vec<String>> {
+        let mut connection = self.lock()?;
+        let connection = self.connected(&mut connection)?;
+        let check = |connection: &Connection| -> rusqlite::Result<Vec<String>> {
+            let mut found = Vec::new();
+            let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let line: String = row.get(0)?;
+                if line != "ok" {
+                    found.push(line);
+                }
+            }
+            let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (table, key): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
+                found.push(format!("row {} of {table} names something that is not there", key.unwrap_or(0)));
+            }
+            Ok(found)
+        };
+        check(connection).map_err(|error| failure(&error, &self.path))
+    }
+
+    /// A whole copy of the store at this moment, written to a new file.
+    ///
+    /// # Errors
+    /// Those of reading and of writing the file.
+    pub fn copy_to(&self, target: &Path) -> Result<()> {
+        let mut connection = self.lock()?;
+        let connection = self.connected(&mut connection)?;
+        connection
+            .execute("VACUUM INTO ?1", [target.to_string_lossy().as_ref()])
+            .map(|_| ())
+            .map_err(|error| failure(&error, &self.path))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "kept beside `connected`, which can fail")]
+    fn lock(&self) -> Result<MutexGuard<'_, Option<Connection>>> {
+        Ok(self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The connection; a new one after the last was given up.
+    fn connected<'c>(&self, slot: &'c mut Option<Connection>) -> Result<&'c mut Connection> {
+        if slot.is_none() {
+            *slot = Some(open::open(&self.path, self.how, Missing::Refuse)?);
+        }
+        slot.as_mut().ok_or_else(|| Error::bug("the store has no connection"))
+    }
+
+    fn now(&self) -> Now {
+        let reading = self.clock.read();
+        let steady = if planted!("wall_clock_lease") { reading.wall.0 } else { reading.steady_ms.saturating_add(self.offset_ms) };
+        Now { wall: reading.wall, store: StoreTime(steady) }
+    }
+
+    /// A long-lived process must not go on writing into a file that was replaced under it (T7).
+    fn same_file(&self) -> Result<()> {
+        if identity(&self.path)? == self.identity {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Store, "store_replaced", format!("{} was replaced by another file while it was open", self.path.display()))
+            .hint("stop every ganger of this project, then start again"))
+    }
+}
+
+fn identity(path: &Path) -> Result<(u64, u64)> {
+    let stat = rustix::fs::stat(path).map_err(|error| {
+        Error::new(Kind::Store, "store_missing", format!("the store {} is gone: {error}", path.display())).hint("put the file back, or `ganger init`")
+    })?;
+    #[expect(clippy::useless_conversion, reason = "the width differs between platforms")]
+    Ok((u64::from(stat.st_dev), u64::from(stat.st_ino)))
+}
+
+impl Store for SqliteStore {
+    fn write(&self, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> Result<()> {
+        let mut slot = self.lock()?;
+        let _passed = self.turnstile.pass().map_err(|error| Error::file("lock", &self.path, &error))?;
+        self.same_file()?;
+        let connection = self.connected(&mut slot)?;
+        let begin = if planted!("begin_deferred") { "BEGIN DEFERRED" } else { "BEGIN IMMEDIATE" };
+        connection.prepare_cached(begin).and_then(|mut begin| begin.execute([])).map_err(|error| failure(&error, &self.path))?;
+        let transaction = read::Rows { connection, now: self.now(), path: &self.path };
+        if let Err(error) = work(&transaction) {
+            let ended = connection.prepare_cached("ROLLBACK").and_then(|mut rollback| rollback.execute([]));
+            if ended.is_err() && !connection.is_autocommit() {
+                *slot = None;
+            }
+            return Err(error);
+        }
+        let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        match committed {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // Perhaps the rows are there, perhaps not (T8): only a fresh connection tells the truth.
+                *slot = None;
+                let cause = failure(&error, &self.path);
+                if planted!("commit_error_is_failure") {
+                    return Err(cause);
+                }
+                Err(Error { kind: Kind::Unknown, code: "outcome_unknown", message: format!("cannot tell whether the change was stored: {}", cause.message), hints: cause.hints })
+            }
+        }
+    }
+
+    fn read(&self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
+        let mut slot = self.lock()?;
+        let connection = self.connected(&mut slot)?;
+        connection.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([])).map_err(|error| failure(&error, &self.path))?;
+        let snapshot = read::Rows { connection, now: self.now(), path: &self.path };
+        let done = work(&snapshot);
+        let ended = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        if ended.is_err() {
+            *slot = None;
+        }
+        done
+    }
+
+    fn waker(&self) -> &dyn Waker {
+        &self.waker
+    }
+
+    fn address(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+}
+
+/// What an error of SQLite means to the user.
+pub(crate) fn failure(error: &rusqlite::Error, path: &Path) -> Error {
+    let path = path.display();
+    let Some(code) = error.sqlite_error_code() else {
+        return Error::bug(format!("the store {path} answered: {error}"));
+    };
+    let store = |code, message: String| Error::new(Kind::Store, code, message);
+    match code {
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => store("damaged", format!("the store {path} is damaged: {error}; nothing was written"))
+            .hint("ganger doctor --strict   says what is wrong")
+            .hint("ganger repair   makes a new store of what is whole, and keeps this one"),
+        ErrorCode::DiskFull => store("disk_full", format!("no space is left for the store {path}")).hint("free some space and repeat the command: nothing is lost"),
+        ErrorCode::SystemIoFailure => store("store_io", format!("the disk of the store {path} failed: {error}")).hint("look at the disk, then repeat the command"),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            store("store_busy", format!("the store {path} was in use for 30 s by another program")).hint("find it with `fuser` and end it; ganger's own processes never hold it that long")
+        }
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => store("store_unreachable", format!("cannot use the store {path}: {error}")),
+        ErrorCode::ConstraintViolation => Error::bug(format!("a change would break a rule of the store {path}: {error}; nothing was written")),
+        _ => store("store_error", format!("the store {path} failed: {error}")),
+    }
+}
