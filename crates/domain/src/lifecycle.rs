@@ -471,10 +471,16 @@ fn crash(task: &Task, held: &Held, reason: &'static str, now: Now) -> Decision {
     let mut after = freed(task);
     after.crashes = task.crashes.saturating_add(1);
     after.ready_at = now.store;
-    let mut events = vec![by(task, held, EventKind::TaskExpired).text("reason", reason).with("crashes", Fact::Number(i64::from(after.crashes)))];
+    let mut events =
+        vec![by(task, held, EventKind::TaskExpired).text("reason", reason).with("crashes", Fact::Number(i64::from(after.crashes)))];
     if after.crashes >= CRASHES_MAX {
         let note = format!("its worker died {} times while it held this task", after.crashes);
-        events.push(by(task, held, EventKind::TaskFailed).text("reason", FailReason::Quarantined.as_str()).text("note", &note).with("final", Fact::Flag(true)));
+        events.push(
+            by(task, held, EventKind::TaskFailed)
+                .text("reason", FailReason::Quarantined.as_str())
+                .text("note", &note)
+                .with("final", Fact::Flag(true)),
+        );
         after.failure = Some(Failure { reason: FailReason::Quarantined, note });
         after.state = TaskState::Failed { at: now.wall };
     }
@@ -532,7 +538,9 @@ fn unblock(task: &Task, command: &Command, events: Vec<NewEvent>, now: Now) -> R
             after.ready_at = now.store;
             Ok(change(task, after, events))
         }
-        TaskState::Pending if task.dead > 0 => Err(illegal(task, command, Some(format!("ganger show {}  (then `ganger retry` the task that it waits for)", task.id)))),
+        TaskState::Pending if task.dead > 0 => {
+            Err(illegal(task, command, Some(format!("ganger show {}  (then `ganger retry` the task that it waits for)", task.id))))
+        }
         TaskState::Failed { .. } | TaskState::Cancelled { .. } => Err(illegal(task, command, Some(format!("ganger retry {}", task.id)))),
         TaskState::Pending | TaskState::InProgress(_) | TaskState::Completed { .. } => Err(illegal(task, command, None)),
     }

@@ -99,7 +99,11 @@ mod tests {
         let waiting_for_backoff = [tally(1, Kind::Feature, Status::Pending, 1)];
         assert!(!stage(&waiting_for_backoff, true).tests);
         let a_test_in_phase_one = [tally(1, Kind::Test, Status::Pending, 0), tally(2, Kind::Feature, Status::Pending, 1)];
-        assert_eq!(stage(&a_test_in_phase_one, true), Stage { phase: 2, tests: false }, "a test is no barrier, or both would wait for ever");
+        assert_eq!(
+            stage(&a_test_in_phase_one, true),
+            Stage { phase: 2, tests: false },
+            "a test is no barrier, or both would wait for ever"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! A plan: the text that a person or an LLM wrote, read into tasks, with every mistake found at once.
-//! Three parsers make one [`tree`]; everything after that is the same for all forms. Files, symbolic links and what is in the store are not known here.
+//! Three parsers make one tree of keys and values; everything after that is the same for all forms. Files, symbolic links and what is in the store are not known here.
 
 mod bounds;
 mod check;
@@ -41,8 +41,8 @@ pub const TASKS_MAX: usize = 10_000;
 pub const EDGES_MAX: usize = 100_000;
 /// How deep lists, tables and objects may be nested.
 pub const DEPTH_MAX: usize = 64;
-/// The most values, lines and marks that a plan may have: what bounds the memory that reading it takes.
-pub const SYMBOLS_MAX: usize = 2_000_000;
+/// The most values, lines and marks that a plan may have: what bounds the memory that reading it takes. A plan at all other limits has fewer.
+pub const SYMBOLS_MAX: usize = 2_500_000;
 /// The last phase.
 pub const PHASE_MAX: u32 = 1_000;
 

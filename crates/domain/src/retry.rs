@@ -25,11 +25,8 @@ impl Default for Backoff {
 #[must_use]
 pub fn wait(backoff: Backoff, task: TaskId, attempt: Attempt, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(63);
-    let span_ms = backoff
-        .base
-        .as_millis()
-        .checked_mul(1_u128 << doublings)
-        .map_or(backoff.cap.as_millis(), |ms| ms.min(backoff.cap.as_millis()));
+    let span_ms =
+        backoff.base.as_millis().checked_mul(1_u128 << doublings).map_or(backoff.cap.as_millis(), |ms| ms.min(backoff.cap.as_millis()));
     let span_ms = u64::try_from(span_ms).unwrap_or(u64::MAX);
     Duration::from_millis(jitter((u64::from(task.0) << 32) | u64::from(attempt.0), span_ms))
 }

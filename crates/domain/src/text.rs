@@ -52,12 +52,9 @@ impl std::error::Error for BadText {}
 /// # Errors
 /// [`BadText`], with the position in the text as it was given.
 pub fn title(text: &str) -> Result<String, BadText> {
-    let trimmed = text.trim_matches(|c: char| c.is_whitespace() && c != '\u{85}');
-    if trimmed.is_empty() && text.chars().all(|c| c == ' ' || c == '\t') {
-        return Err(BadText::Empty);
-    }
     check(text, TITLE_BYTES_MAX, |c| c == '\t')?;
-    Ok(trimmed.to_owned())
+    let trimmed = text.trim();
+    if trimmed.is_empty() { Err(BadText::Empty) } else { Ok(trimmed.to_owned()) }
 }
 
 /// Reads a long text: CRLF becomes LF; control characters other than TAB and LF are refused.
@@ -140,6 +137,7 @@ mod tests {
         assert_eq!(title("  Build it\t "), Ok("Build it".to_owned()));
         assert_eq!(title(" \t "), Err(BadText::Empty));
         assert_eq!(title(""), Err(BadText::Empty));
+        assert_eq!(title("\u{a0}\u{3000}"), Err(BadText::Empty));
         for text in ["a\nb", "a\rb", "a\u{0}b", "a\u{7f}b", "a\u{9b}b", "\u{1b}[31m", "a\n"] {
             assert!(matches!(title(text), Err(BadText::Control { .. })), "{text:?}");
         }

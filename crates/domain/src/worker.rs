@@ -114,10 +114,16 @@ impl Worker {
         if let Some(until) = self.limited_until
             && until > now
         {
-            return belief(WorkerState::Limited, format!("out of credit or rate-limited for another {}", crate::time::show_duration(until.since(now))));
+            return belief(
+                WorkerState::Limited,
+                format!("out of credit or rate-limited for another {}", crate::time::show_duration(until.since(now))),
+            );
         }
         if self.holding > 0 {
-            return belief(WorkerState::Busy, format!("holds {}", if self.holding == 1 { "a claim".to_owned() } else { format!("{} claims", self.holding) }));
+            return belief(
+                WorkerState::Busy,
+                format!("holds {}", if self.holding == 1 { "a claim".to_owned() } else { format!("{} claims", self.holding) }),
+            );
         }
         let silence_max = match self.driver {
             Driver::Pull => patience.pull,

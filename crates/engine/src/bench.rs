@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::orchestrator::group::{Caller, Committer};
 use crate::orchestrator::{Act, Answer, Orchestrator, Order, Settings};
 use crate::random;
-use crate::store::sqlite::{Missing, SqliteStore, Use};
 use crate::store::Listen;
+use crate::store::sqlite::{Missing, SqliteStore, Use};
 
 /// One row of figures.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,7 +138,10 @@ fn drain(name: &WorkerName, apply: &mut dyn FnMut(Vec<Order>) -> Result<Vec<Resu
             let command = Command::Complete { claim, started_at: None, checked: None, note: String::new() };
             orders.push(Order::new(Actor::Worker, Act::Report { command, result: None, ran: None }).repeatable(request()?));
         }
-        orders.push(Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: Nonce(random::bytes()?) }).repeatable(request()?));
+        orders.push(
+            Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: Nonce(random::bytes()?) })
+                .repeatable(request()?),
+        );
         let began = instant();
         let answers = apply(orders)?;
         tallied.calls_us.push(us(began));
@@ -161,8 +164,12 @@ pub fn claim_complete(door: &Arc<Orchestrator>, workers: u32, tasks: u32) -> Res
     let callers: Vec<(WorkerName, Caller)> = (0..workers).map(|number| Ok((worker(number)?, committer.caller()))).collect::<Result<_>>()?;
     let start = instant();
     let all = std::thread::scope(|scope| {
-        let threads: Vec<_> = callers.into_iter().map(|(name, caller)| scope.spawn(move || drain(&name, &mut |orders| caller.apply(orders)))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(Error::bug("a measuring thread ended early")))).collect::<Result<Vec<_>>>()
+        let threads: Vec<_> =
+            callers.into_iter().map(|(name, caller)| scope.spawn(move || drain(&name, &mut |orders| caller.apply(orders)))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(Error::bug("a measuring thread ended early"))))
+            .collect::<Result<Vec<_>>>()
     })?;
     Ok(Figures::of("claim_complete", &all, start.elapsed()))
 }

@@ -117,7 +117,9 @@ impl Error {
         let shown = domain::text::escaped(&path.to_string_lossy(), 200);
         let made = Self::new(Kind::Refused, "file", format!("cannot {doing} {shown}: {error}"));
         match error.raw_os_error() {
-            Some(code) if code == rustix::io::Errno::NOSPC.raw_os_error() => made.hint(format!("the disk that holds {shown} is full: free some space and repeat the command")),
+            Some(code) if code == rustix::io::Errno::NOSPC.raw_os_error() => {
+                made.hint(format!("the disk that holds {shown} is full: free some space and repeat the command"))
+            }
             _ => made,
         }
     }

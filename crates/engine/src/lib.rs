@@ -3,8 +3,14 @@
 #[macro_use]
 mod planted;
 pub mod bench;
+pub mod brief;
 pub mod clock;
+pub mod config;
 pub mod error;
+pub mod files;
 pub mod orchestrator;
+pub mod project;
 pub mod random;
 pub mod store;
+pub mod tree;
+pub mod worker;

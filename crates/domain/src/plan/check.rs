@@ -54,18 +54,26 @@ pub(super) fn plan(tree: Tree, format: Format, found: &mut Mistakes<'_>) -> Opti
         }
     }
     if !has_title && !tree.partial {
-        found.error_with(&(0..0), "the plan has no title", match format {
-            Format::Toml => "begin with title = \"…\"",
-            Format::Json => "add \"title\": \"…\"",
-            Format::Markdown => "begin with # …",
-        });
+        found.error_with(
+            &(0..0),
+            "the plan has no title",
+            match format {
+                Format::Toml => "begin with title = \"…\"",
+                Format::Json => "add \"title\": \"…\"",
+                Format::Markdown => "begin with # …",
+            },
+        );
     }
     if nodes.is_empty() && !tree.partial {
-        found.error_with(&(0..0), "the plan is empty: it has no task", match format {
-            Format::Toml => "add [[task]] with title = \"…\"",
-            Format::Json => "add \"task\": [{\"title\": \"…\"}]",
-            Format::Markdown => "add - [ ] …",
-        });
+        found.error_with(
+            &(0..0),
+            "the plan is empty: it has no task",
+            match format {
+                Format::Toml => "add [[task]] with title = \"…\"",
+                Format::Json => "add \"task\": [{\"title\": \"…\"}]",
+                Format::Markdown => "add - [ ] …",
+            },
+        );
     }
     let mut wanted: Vec<Links> = Vec::with_capacity(nodes.len());
     for node in nodes.iter().take(TASKS_MAX) {
@@ -171,9 +179,17 @@ fn warn(spec: &Spec, at: &Span, estimate_at: Option<&Span>, found: &mut Mistakes
     if let (Some(estimate), Some(span)) = (spec.estimate, estimate_at) {
         let shown = crate::time::show_duration(estimate);
         if estimate < ESTIMATE_MIN {
-            found.warn(span, format!("an estimate of {shown} is short for an agent's task"), Some("5 to 15 minutes are best: put small tasks together"));
+            found.warn(
+                span,
+                format!("an estimate of {shown} is short for an agent's task"),
+                Some("5 to 15 minutes are best: put small tasks together"),
+            );
         } else if estimate > ESTIMATE_MAX {
-            found.warn(span, format!("an estimate of {shown} is long for an agent's task"), Some("5 to 15 minutes are best: split large tasks"));
+            found.warn(
+                span,
+                format!("an estimate of {shown} is long for an agent's task"),
+                Some("5 to 15 minutes are best: split large tasks"),
+            );
         }
     }
     if spec.inputs.is_empty() && spec.outputs.is_empty() && spec.accept.is_empty() {

@@ -29,7 +29,8 @@ pub(super) fn key_line(text: &str, item: &Item) -> Option<KeyLine> {
     let name = bare[..colon].trim_end_matches(['*', '`', ' ']);
     let rest = &bare[colon + 1..];
     let rest = rest.strip_prefix(marks).filter(|_| name.len() == colon).unwrap_or(rest);
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | ' '));
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | ' '));
     if !is_name || !(rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r'])) {
         return None;
     }

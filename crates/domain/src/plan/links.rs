@@ -46,8 +46,7 @@ pub(super) fn resolve(
 ) {
     let ids: Vec<Option<String>> = tasks.iter().map(|task| task.local_id.clone()).collect();
     let names = names(&ids, links, done, found);
-    let default: Vec<(usize, Span)> =
-        default.iter().filter_map(|link| target(link, &names, tasks.len(), whole, found)).collect();
+    let default: Vec<(usize, Span)> = default.iter().filter_map(|link| target(link, &names, tasks.len(), whole, found)).collect();
     let mut edges = 0_usize;
     let mut after: Vec<Vec<(usize, Span)>> = Vec::with_capacity(tasks.len());
     for (index, links) in links.iter().enumerate() {
@@ -125,7 +124,8 @@ fn target(link: &Link, names: &Names<'_>, tasks: usize, whole: bool, found: &mut
             if whole && !names.done.contains(&**id) {
                 let message = format!("no task of this plan has the id '{}'", escaped(id, 64));
                 let is_of_project = id.parse::<crate::id::TaskId>().is_ok();
-                let otherwise = is_of_project.then_some("'after' takes ids that tasks of this plan give themselves, not those of the project");
+                let otherwise =
+                    is_of_project.then_some("'after' takes ids that tasks of this plan give themselves, not those of the project");
                 found.unknown(span, message, id, names.ids.iter().flatten().map(String::as_str), otherwise);
             }
             None

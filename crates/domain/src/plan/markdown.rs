@@ -126,13 +126,9 @@ impl Builder {
 
     fn start(&mut self, tag: Tag<'_>, span: Span) {
         match tag {
-            Tag::Emphasis
-            | Tag::Strong
-            | Tag::Strikethrough
-            | Tag::Superscript
-            | Tag::Subscript
-            | Tag::Link { .. }
-            | Tag::Image { .. } => self.word(&span),
+            Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Superscript | Tag::Subscript | Tag::Link { .. } | Tag::Image { .. } => {
+                self.word(&span)
+            }
             Tag::Paragraph => self.begin(Words::Paragraph(None)),
             Tag::Heading { level, .. } => self.begin(Words::Heading(level as u8, None)),
             Tag::CodeBlock(_) => self.begin(Words::Code(span, String::new())),

@@ -88,7 +88,9 @@ fn of_value(value: ast::Value<'_>) -> Node {
     let range = value.range();
     let value = match value {
         ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
-        ast::Value::NumberLit(number) => number.value.parse().map_or(Value::Other("a number that is not whole, or too large"), Value::Number),
+        ast::Value::NumberLit(number) => {
+            number.value.parse().map_or(Value::Other("a number that is not whole, or too large"), Value::Number)
+        }
         ast::Value::BooleanLit(flag) => Value::Other(if flag.value { "true" } else { "false" }),
         ast::Value::Object(object) => Value::Table(of_object(object)),
         ast::Value::Array(array) => Value::List(array.elements.into_iter().map(of_value).collect()),

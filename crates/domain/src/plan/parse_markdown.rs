@@ -124,10 +124,8 @@ impl Reader<'_, '_> {
     fn settings(&mut self, items: &[Item]) -> bool {
         let of_plan = PlanKey::ALL.iter().map(|key| key.as_str());
         let of_task = TaskKey::ALL.iter().filter(|key| key.is_default()).map(|key| key.as_str());
-        let lines: Option<Vec<KeyLine>> = items
-            .iter()
-            .map(|item| key_line(self.text, item).filter(|line| item.ticked.is_none() && line.is_certain))
-            .collect();
+        let lines: Option<Vec<KeyLine>> =
+            items.iter().map(|item| key_line(self.text, item).filter(|line| item.ticked.is_none() && line.is_certain)).collect();
         let Some(lines) = lines else { return false };
         if !lines.iter().any(|line| nearest::nearest(&line.key, of_plan.clone().chain(of_task.clone())).is_some()) {
             return false;
@@ -167,7 +165,8 @@ impl Reader<'_, '_> {
     /// Reports an item that its author took for a task, and Markdown does not.
     fn almost(&mut self, item: &Item) {
         let text = &self.text[item.text.clone()];
-        let is_box = ["[ ]", "[]", "[x]", "[X]"].iter().any(|mark| text.strip_prefix(mark).is_some_and(|rest| !rest.starts_with(['(', '['])));
+        let is_box =
+            ["[ ]", "[]", "[x]", "[X]"].iter().any(|mark| text.strip_prefix(mark).is_some_and(|rest| !rest.starts_with(['(', '['])));
         if is_box {
             self.found.error_with(&item.text, "this line looks like a task and is none", "write '- [ ] ' and then the title");
         }
@@ -224,7 +223,9 @@ impl Reader<'_, '_> {
         for block in item.blocks {
             match block {
                 Block::List(items) => items.into_iter().for_each(|item| self.line(item, index)),
-                Block::Heading { span, .. } | Block::Paragraph(span) | Block::Code { span, .. } | Block::Other(span) => self.describe(index, span, false),
+                Block::Heading { span, .. } | Block::Paragraph(span) | Block::Code { span, .. } | Block::Other(span) => {
+                    self.describe(index, span, false)
+                }
             }
         }
         if let Some((phase, span)) = self.phase.clone()
@@ -260,7 +261,9 @@ impl Reader<'_, '_> {
         };
         let node = self.value(&line, &item.blocks);
         match (TaskKey::from_word(&line.key), node) {
-            (Some(TaskKey::Description), Node { span, value: Value::Text(words) }) => self.tasks[task].description.push((false, span, words)),
+            (Some(TaskKey::Description), Node { span, value: Value::Text(words) }) => {
+                self.tasks[task].description.push((false, span, words))
+            }
             (_, node) => set(&mut self.tasks[task].entries, &line.key, &line.key_span, node),
         }
     }
@@ -271,12 +274,16 @@ impl Reader<'_, '_> {
         let span = line.value.clone();
         let raw = &self.text[span.clone()];
         let rest = raw.trim();
-        let node = |span: &Span, words: &str| Node { span: span.clone(), value: Value::Text(without_backticks(&one_line(words)).to_owned()) };
+        let node =
+            |span: &Span, words: &str| Node { span: span.clone(), value: Value::Text(without_backticks(&one_line(words)).to_owned()) };
         if rest.is_empty() {
             for block in below {
                 match block {
                     Block::List(items) => {
-                        return Node { span, value: Value::List(items.iter().map(|item| node(&item.text, &self.text[item.text.clone()])).collect()) };
+                        return Node {
+                            span,
+                            value: Value::List(items.iter().map(|item| node(&item.text, &self.text[item.text.clone()])).collect()),
+                        };
                     }
                     Block::Code { span, body } => return Node { span: span.clone(), value: Value::Text(body.trim_end().to_owned()) },
                     Block::Paragraph(span) => return node(span, &self.text[span.clone()]),
@@ -351,7 +358,9 @@ fn set(entries: &mut Vec<Entry>, key: &str, key_span: &Span, node: Node) {
     {
         match node.value {
             Value::List(more) => values.extend(more),
-            value @ (Value::Text(_) | Value::Number(_) | Value::Table(_) | Value::Task(_) | Value::Other(_)) => values.push(Node { span: node.span, value }),
+            value @ (Value::Text(_) | Value::Number(_) | Value::Table(_) | Value::Task(_) | Value::Other(_)) => {
+                values.push(Node { span: node.span, value })
+            }
         }
         return;
     }

@@ -62,8 +62,24 @@ mod tests {
     fn paths_out_of_it_are_refused_and_shown_escaped() {
         let long = "x".repeat(5_000);
         let shown: Vec<String> = [
-            "", "  ", "/etc/passwd", "//", "~/x", "~root", "..", "../../.ssh/id_rsa", "a/../../b", "a/..", "a//b", ".git/config", "sub/.GIT", "a\0b",
-            "a\nb", "\u{1b}[31m", long.as_str(), "/\u{202e}x",
+            "",
+            "  ",
+            "/etc/passwd",
+            "//",
+            "~/x",
+            "~root",
+            "..",
+            "../../.ssh/id_rsa",
+            "a/../../b",
+            "a/..",
+            "a//b",
+            ".git/config",
+            "sub/.GIT",
+            "a\0b",
+            "a\nb",
+            "\u{1b}[31m",
+            long.as_str(),
+            "/\u{202e}x",
         ]
         .into_iter()
         .map(|path| check_path(path).err().unwrap_or_else(|| format!("taken: {path:?}")))

@@ -1,6 +1,7 @@
 //! What plans of all three forms read as, every mistake, and that manual and schema say the same as the parser.
 
 mod accepted;
+mod accepted_markdown;
 mod documents;
 mod properties;
 mod refused;

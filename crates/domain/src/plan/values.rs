@@ -178,7 +178,10 @@ pub(super) fn agent(node: &Node, found: &mut Mistakes<'_>) -> Option<Option<Stri
     match check_path(role) {
         Ok(()) => Some(Some(role.to_owned())),
         Err(_) => {
-            found.error(&node.span, format!("'agent' takes the name of a role in the agents library, auto or none, found '{}'", escaped(&given, 80)));
+            found.error(
+                &node.span,
+                format!("'agent' takes the name of a role in the agents library, auto or none, found '{}'", escaped(&given, 80)),
+            );
             None
         }
     }

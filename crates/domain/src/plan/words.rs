@@ -1,15 +1,16 @@
 //! The words that are put into tasks made by ganger itself, in the languages that it speaks.
 
+use crate::event::words;
 use crate::text::TITLE_BYTES_MAX;
 
-/// The language of what ganger writes into tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// French.
-    Fr,
+words! {
+    /// The language of what ganger writes into tasks.
+    Language {
+        /// English.
+        En = "en",
+        /// French.
+        Fr = "fr",
+    }
 }
 
 /// The title of the task that tests a feature.

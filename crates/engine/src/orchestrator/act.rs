@@ -267,7 +267,9 @@ impl Kept {
     pub(super) fn of(answer: &Answer) -> Option<Self> {
         match answer {
             Answer::Done | Answer::Swept(_) => Some(Self::Done),
-            Answer::Added { plan, first, count, resumed } => Some(Self::Added { plan: *plan, first: *first, count: *count, resumed: *resumed }),
+            Answer::Added { plan, first, count, resumed } => {
+                Some(Self::Added { plan: *plan, first: *first, count: *count, resumed: *resumed })
+            }
             Answer::Claimed { claim, .. } => Some(Self::Claimed(*claim)),
             Answer::Changed(task) => Some(Self::Changed(task.id)),
             Answer::Nothing { .. } => None,

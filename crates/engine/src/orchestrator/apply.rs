@@ -216,12 +216,8 @@ impl Book<'_> {
     }
 
     fn take_back(&mut self, name: &domain::id::WorkerName, command: &Command) -> Result<()> {
-        let held: Vec<Task> = self
-            .tx
-            .live()?
-            .into_iter()
-            .filter(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name))
-            .collect();
+        let held: Vec<Task> =
+            self.tx.live()?.into_iter().filter(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name)).collect();
         for task in held {
             self.carry_out(&task, command, Actor::Orchestrator)?;
         }

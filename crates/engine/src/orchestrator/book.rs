@@ -77,7 +77,9 @@ impl<'t> Book<'t> {
             Some(Ok(task)) => Ok(task),
             Some(Err(bad)) => {
                 self.set_aside(id, &bad)?;
-                Err(Error::new(ErrorKind::Refused, "row_unreadable", format!("the row of {id} does not decode: {}", bad.why)).hint("ganger doctor --strict").hint("ganger repair"))
+                Err(Error::new(ErrorKind::Refused, "row_unreadable", format!("the row of {id} does not decode: {}", bad.why))
+                    .hint("ganger doctor --strict")
+                    .hint("ganger repair"))
             }
         }
     }
@@ -85,7 +87,8 @@ impl<'t> Book<'t> {
     /// Reports a row that does not decode, once, and leaves it out from now on.
     pub(super) fn set_aside(&mut self, id: TaskId, bad: &crate::store::BadRow) -> Result<()> {
         if self.tx.put_unreadable(id)? {
-            let event = NewEvent::new(EventKind::RowUnreadable).text("table", bad.table).with("row", Fact::Number(bad.key)).text("why", &bad.why);
+            let event =
+                NewEvent::new(EventKind::RowUnreadable).text("table", bad.table).with("row", Fact::Number(bad.key)).text("why", &bad.why);
             self.tx.append(&event, Actor::Orchestrator)?;
             self.door.notice(format!("the row of {id} does not decode and is skipped: {} (ganger doctor --strict)", bad.why));
         }
@@ -216,7 +219,11 @@ impl<'t> Book<'t> {
         let now = self.now;
         let held_by = |task: &Task| match &task.state {
             TaskState::InProgress(held) => Some((held.worker.clone(), held.nonce)),
-            TaskState::Pending | TaskState::Completed { .. } | TaskState::Blocked(_) | TaskState::Failed { .. } | TaskState::Cancelled { .. } => None,
+            TaskState::Pending
+            | TaskState::Completed { .. }
+            | TaskState::Blocked(_)
+            | TaskState::Failed { .. }
+            | TaskState::Cancelled { .. } => None,
         };
         let (was, is) = (held_by(before), held_by(after));
         if let Some((name, _)) = &was
@@ -383,7 +390,8 @@ impl<'t> Book<'t> {
                 self.tx.put_plan(&row)?;
                 let has_tests = tallies.iter().any(|tally| tally.kind == Kind::Test && tally.counts.open() > 0);
                 let has_phases = tallies.iter().filter(|tally| tally.kind == Kind::Feature).count() > 1;
-                let old = Stage { phase: if has_phases { old.phase } else { new.phase }, tests: if has_tests { old.tests } else { new.tests } };
+                let old =
+                    Stage { phase: if has_phases { old.phase } else { new.phase }, tests: if has_tests { old.tests } else { new.tests } };
                 for before in self.tx.misheld(id, old, new)? {
                     let mut after = before.clone();
                     after.held = is_held(new, before.kind, before.phase);

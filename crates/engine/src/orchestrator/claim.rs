@@ -1,18 +1,18 @@
 //! Which task a worker gets: its own lanes first, then those whose right worker is not there.
 
 use domain::event::Actor;
-use domain::id::{Capability, LaneId, TaskId, WorkerName};
+use domain::id::{Capability, TaskId, WorkerName};
 use domain::lease::{Claim, Nonce};
 use domain::lifecycle::Command;
-use domain::schedule::{LaneKey, Rank, Reach, is_own, others_can, reach};
+use domain::schedule::{Lane, LaneKey, Limits, Rank, Reach, first, is_own, others_can, reach};
 use domain::task::Task;
 use domain::time::StoreTime;
 use domain::worker::{Driver, Worker};
 
-use super::Answer;
 use super::book::Book;
+use super::{Answer, Orchestrator};
 use crate::error::{Error, Result};
-use crate::store::TopFilter;
+use crate::store::{Snapshot, TopFilter};
 
 /// How many rows that do not decode one claim passes over before it gives up.
 const UNREADABLE_MAX: u32 = 1_000;
@@ -40,7 +40,8 @@ impl Book<'_> {
             return self.take(&worker, &task, nonce, actor);
         }
         for _ in 0..UNREADABLE_MAX {
-            let Some(rank) = self.best(&worker)? else {
+            let lanes = self.lanes()?.to_vec();
+            let Some(rank) = best(self.tx, &lanes, &worker, self.now.store, self.settings.limits, || self.roster())? else {
                 return Ok(Answer::Nothing { why: format!("no task is ready that {name} can do") });
             };
             match self.tx.task(rank.id)? {
@@ -50,42 +51,6 @@ impl Book<'_> {
             }
         }
         Ok(Answer::Nothing { why: "too many rows do not decode: ganger doctor --strict".to_owned() })
-    }
-
-    /// The best task that the worker may have.
-    fn best(&mut self, worker: &Worker) -> Result<Option<Rank>> {
-        let now = self.now.store;
-        let lanes: Vec<(LaneId, LaneKey)> = self.lanes()?.iter().map(|lane| (lane.id, lane.key.clone())).collect();
-        let filter = |ready_since: Option<StoreTime>, not_back: bool| TopFilter { now, ready_since, not_back_from: not_back.then_some(&worker.name) };
-        let mut best: Option<Rank> = None;
-        let mut consider = |rank: Option<Rank>| best = domain::schedule::first(best.into_iter().chain(rank));
-        for (id, _) in lanes.iter().filter(|(_, key)| is_own(key, worker)) {
-            consider(self.tx.top(*id, filter(None, true))?);
-        }
-        if best.is_some() {
-            return Ok(best);
-        }
-        // Nothing that is simply there. What follows needs to know who else is.
-        let mut roster: Option<Vec<Worker>> = None;
-        for (id, key) in &lanes {
-            if self.tx.top(*id, filter(None, false))?.is_none() {
-                continue;
-            }
-            let roster = match &mut roster {
-                Some(roster) => roster,
-                None => roster.insert(self.roster()?),
-            };
-            let limits = self.settings.limits;
-            let own_back = |others: bool| filter(None, others);
-            let found = match reach(key, worker, roster, now, limits) {
-                // What it gave back is left to the others while another can take it.
-                Reach::Own | Reach::Instead => self.tx.top(*id, own_back(others_can(key, &worker.name, roster, now, limits)))?,
-                Reach::ReadySince(at) => self.tx.top(*id, filter(Some(at), false))?,
-                Reach::Nothing => None,
-            };
-            best = domain::schedule::first(best.into_iter().chain(found));
-        }
-        Ok(best)
     }
 
     /// Whether the worker may have a certain task.
@@ -100,13 +65,26 @@ impl Book<'_> {
             Reach::Own | Reach::Instead => Ok(()),
             Reach::ReadySince(at) if task.ready_at <= at => Ok(()),
             Reach::ReadySince(_) | Reach::Nothing => match &key.assignee {
-                Some(assignee) => refused("assigned_elsewhere", format!("{} waits for {assignee}", task.id), format!("ganger assign {} {}", task.id, worker.name)),
+                Some(assignee) => refused(
+                    "assigned_elsewhere",
+                    format!("{} waits for {assignee}", task.id),
+                    format!("ganger assign {} {}", task.id, worker.name),
+                ),
                 None => {
                     let lacking = names(&worker.lacks(&key.needs));
                     refused(
                         "cannot_do",
-                        format!("{} needs what {} cannot do: {}", task.id, worker.name, if lacking.is_empty() { "an agent or a person".to_owned() } else { lacking.join(", ") }),
-                        format!("ganger workers add {} --can {}", worker.name, if lacking.is_empty() { "…".to_owned() } else { lacking.join(",") }),
+                        format!(
+                            "{} needs what {} cannot do: {}",
+                            task.id,
+                            worker.name,
+                            if lacking.is_empty() { "an agent or a person".to_owned() } else { lacking.join(", ") }
+                        ),
+                        format!(
+                            "ganger workers add {} --can {}",
+                            worker.name,
+                            if lacking.is_empty() { "…".to_owned() } else { lacking.join(",") }
+                        ),
                     )
                 }
             },
@@ -127,6 +105,65 @@ impl Book<'_> {
         let lane = task.lane;
         Ok(self.lanes()?.iter().find(|other| other.id == lane).map(|other| other.key.clone()))
     }
+}
+
+impl Orchestrator {
+    /// Whether a claim by this worker would find something, now or, perhaps, by a closer look. Reads only: an idle worker asks this first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn has_work_for(&self, name: &WorkerName) -> Result<bool> {
+        self.look(|snapshot| {
+            let now = snapshot.now().store;
+            let due = !snapshot.due(now)?.is_empty();
+            match snapshot.worker(name)? {
+                None => Ok(true),
+                Some(worker) if worker.paused => Ok(false),
+                Some(worker) => {
+                    Ok(due || best(snapshot, &snapshot.lanes()?, &worker, now, self.settings().limits, || snapshot.workers())?.is_some())
+                }
+            }
+        })
+    }
+}
+
+/// The best task that the worker may have.
+fn best(
+    snapshot: &dyn Snapshot,
+    lanes: &[Lane],
+    worker: &Worker,
+    now: StoreTime,
+    limits: Limits,
+    everybody: impl Fn() -> Result<Vec<Worker>>,
+) -> Result<Option<Rank>> {
+    let filter =
+        |ready_since: Option<StoreTime>, not_back: bool| TopFilter { now, ready_since, not_back_from: not_back.then_some(&worker.name) };
+    let mut best: Option<Rank> = None;
+    for lane in lanes.iter().filter(|lane| is_own(&lane.key, worker)) {
+        best = first(best.into_iter().chain(snapshot.top(lane.id, filter(None, true))?));
+    }
+    if best.is_some() {
+        return Ok(best);
+    }
+    // Nothing that is simply there. What follows needs to know who else is.
+    let mut roster: Option<Vec<Worker>> = None;
+    for lane in lanes {
+        if snapshot.top(lane.id, filter(None, false))?.is_none() {
+            continue;
+        }
+        let roster = match &mut roster {
+            Some(roster) => roster,
+            None => roster.insert(everybody()?),
+        };
+        let found = match reach(&lane.key, worker, roster, now, limits) {
+            // What it gave back is left to the others while another can take it.
+            Reach::Own | Reach::Instead => snapshot.top(lane.id, filter(None, others_can(&lane.key, &worker.name, roster, now, limits)))?,
+            Reach::ReadySince(at) => snapshot.top(lane.id, filter(Some(at), false))?,
+            Reach::Nothing => None,
+        };
+        best = first(best.into_iter().chain(found));
+    }
+    Ok(best)
 }
 
 fn names(capabilities: &[Capability]) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! Group commit: one long-lived process serves many callers by committing their orders in one transaction. A caller is answered after
 //! the commit, so what it hears is on disk; while one batch is being written the next one gathers.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::{Answer, Orchestrator, Order};

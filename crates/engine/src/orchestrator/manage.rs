@@ -11,9 +11,9 @@ use domain::plan::fix_title;
 use domain::schedule::LaneKey;
 use domain::task::{After, Kind, NewTask, Spec, Task, TaskState};
 
+use super::Answer;
 use super::act::{Card, NewPlan, Patch};
 use super::book::Book;
-use super::Answer;
 use crate::error::{Error, Result};
 use crate::store::rows::duration_key;
 use crate::store::{NewRow, PlanRow};
@@ -128,7 +128,9 @@ impl Book<'_> {
 
     fn insert(&mut self, task: &Task, spec: &Spec, after: &[TaskId], actor: Actor) -> Result<()> {
         self.tx.insert(&NewRow { task, spec, after })?;
-        let event = NewEvent { task: Some(task.id), ..NewEvent::new(EventKind::TaskAdded) }.text("title", &spec.title).text("kind", task.kind.as_str());
+        let event = NewEvent { task: Some(task.id), ..NewEvent::new(EventKind::TaskAdded) }
+            .text("title", &spec.title)
+            .text("kind", task.kind.as_str());
         self.tx.append(&event, actor)?;
         self.account(None, Some(task))
     }
@@ -295,7 +297,10 @@ impl Book<'_> {
                 && let Some(path) = dependency::would_close(id, *on, |of| self.tx.needs_of(of))?
             {
                 let path: Vec<String> = path.iter().map(ToString::to_string).collect();
-                return Err(Error::refused("cycle", format!("{id} cannot wait for {on}: they would wait for each other ({})", path.join(" → "))));
+                return Err(Error::refused(
+                    "cycle",
+                    format!("{id} cannot wait for {on}: they would wait for each other ({})", path.join(" → ")),
+                ));
             }
         }
         let waits_already = self.tx.needs_of(id)?;
@@ -321,7 +326,13 @@ impl Book<'_> {
         if fields.is_empty() {
             return Err(Error::usage("nothing_to_change", "nothing to change was given").hint("ganger edit --help"));
         }
-        let edit = lifecycle::Edit { fields, lane: Some(lane), priority: patch.priority, timeout: patch.timeout, attempts_max: patch.attempts_max };
+        let edit = lifecycle::Edit {
+            fields,
+            lane: Some(lane),
+            priority: patch.priority,
+            timeout: patch.timeout,
+            attempts_max: patch.attempts_max,
+        };
         let mut task = self.carry_out(&task, &Command::Edit(edit), actor)?;
         self.tx.put_spec(id, &spec)?;
         for on in after {
@@ -349,9 +360,16 @@ impl Book<'_> {
             let held = self.worker(&card.name)?.map_or(0, |worker| worker.holding);
             if held > 0 {
                 let why = "another process took its place".to_owned();
-                self.tx.append(&NewEvent { worker: Some(card.name.clone()), ..NewEvent::new(EventKind::WorkerLost) }.text("why", &why), actor)?;
-                let mine: Vec<Task> =
-                    self.tx.live()?.into_iter().filter(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == card.name)).collect();
+                self.tx.append(
+                    &NewEvent { worker: Some(card.name.clone()), ..NewEvent::new(EventKind::WorkerLost) }.text("why", &why),
+                    actor,
+                )?;
+                let mine: Vec<Task> = self
+                    .tx
+                    .live()?
+                    .into_iter()
+                    .filter(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == card.name))
+                    .collect();
                 for task in mine {
                     self.carry_out(&task, &Command::Lose, Actor::Orchestrator)?;
                 }
@@ -416,7 +434,12 @@ fn change_spec(spec: &mut Spec, patch: &Patch) -> Vec<&'static str> {
         spec.needs.sort_unstable();
         spec.needs.dedup();
     }
-    for (old, new) in [(&mut spec.context, &patch.context), (&mut spec.inputs, &patch.inputs), (&mut spec.outputs, &patch.outputs), (&mut spec.accept, &patch.accept)] {
+    for (old, new) in [
+        (&mut spec.context, &patch.context),
+        (&mut spec.inputs, &patch.inputs),
+        (&mut spec.outputs, &patch.outputs),
+        (&mut spec.accept, &patch.accept),
+    ] {
         if let Some(new) = new {
             old.clone_from(new);
         }

@@ -4,7 +4,7 @@ use domain::event::EventKind;
 use domain::id::{EventSeq, PlanId, TaskId, WorkerName};
 use domain::phase::Counts;
 use domain::schedule::Lane;
-use domain::task::{Blocked, BlockReason, Kind, Status, Task, TaskState};
+use domain::task::{BlockReason, Blocked, Kind, Status, Task, TaskState};
 use domain::time::{Now, Timestamp};
 use domain::worker::{Belief, Sight, Worker};
 
@@ -109,7 +109,9 @@ impl Orchestrator {
         self.look(|snapshot| match snapshot.full(id)? {
             None => Err(Error::no_task(id)),
             Some(Ok(full)) => view(snapshot, full),
-            Some(Err(bad)) => Err(Error::refused("row_unreadable", format!("the row of {id} does not decode: {}", bad.why)).hint("ganger doctor --strict").hint("ganger repair")),
+            Some(Err(bad)) => Err(Error::refused("row_unreadable", format!("the row of {id} does not decode: {}", bad.why))
+                .hint("ganger doctor --strict")
+                .hint("ganger repair")),
         })
     }
 
@@ -122,7 +124,10 @@ impl Orchestrator {
             snapshot.list(filter, &mut |row| match row {
                 Ok(full) => each(view(snapshot, full)?),
                 Err(bad) => {
-                    self.notice(format!("row {} of {} does not decode and is skipped: {} (ganger doctor --strict)", bad.key, bad.table, bad.why));
+                    self.notice(format!(
+                        "row {} of {} does not decode and is skipped: {} (ganger doctor --strict)",
+                        bad.key, bad.table, bad.why
+                    ));
                     Ok(true)
                 }
             })
@@ -173,7 +178,9 @@ impl Orchestrator {
     fn workers_of(&self, snapshot: &dyn Snapshot) -> Result<Vec<WorkerView>> {
         let now = snapshot.now().store;
         let live = snapshot.live()?;
-        let holds = |name: &WorkerName| live.iter().find(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name)).map(|task| task.id);
+        let holds = |name: &WorkerName| {
+            live.iter().find(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name)).map(|task| task.id)
+        };
         Ok(snapshot
             .workers()?
             .into_iter()
@@ -259,17 +266,32 @@ pub fn view(snapshot: &dyn Snapshot, full: FullTask) -> Result<TaskView> {
             let note = on.map_or_else(String::new, |on| format!("{on} did not complete"));
             Some(Blocked { reason: BlockReason::Dependency, note, on })
         }
-        TaskState::Pending | TaskState::InProgress(_) | TaskState::Completed { .. } | TaskState::Failed { .. } | TaskState::Cancelled { .. } => None,
+        TaskState::Pending
+        | TaskState::InProgress(_)
+        | TaskState::Completed { .. }
+        | TaskState::Failed { .. }
+        | TaskState::Cancelled { .. } => None,
     };
     let lease_until = match &task.state {
         TaskState::InProgress(held) => Some(wall(held.lease_until)),
-        TaskState::Pending | TaskState::Completed { .. } | TaskState::Blocked(_) | TaskState::Failed { .. } | TaskState::Cancelled { .. } => None,
+        TaskState::Pending
+        | TaskState::Completed { .. }
+        | TaskState::Blocked(_)
+        | TaskState::Failed { .. }
+        | TaskState::Cancelled { .. } => None,
     };
     let tested_by = match task.kind {
         Kind::Feature => snapshot.tested_by(task.id)?,
         Kind::Test | Kind::Fix => None,
     };
-    Ok(TaskView { ready: task.is_ready(now.store), blocked, lease_until, not_before: task.not_before.filter(|at| *at > now.store).map(wall), tested_by, full })
+    Ok(TaskView {
+        ready: task.is_ready(now.store),
+        blocked,
+        lease_until,
+        not_before: task.not_before.filter(|at| *at > now.store).map(wall),
+        tested_by,
+        full,
+    })
 }
 
 fn add(sum: &mut Counts, counts: &Counts) {

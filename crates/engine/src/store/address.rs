@@ -22,7 +22,9 @@ impl Address {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
             if path.is_empty() || path.contains('\0') {
-                return Err(Error::usage("bad_store", format!("'{}' names no file", shown())).hint("--store sqlite:.orchestrator/ganger.db"));
+                return Err(
+                    Error::usage("bad_store", format!("'{}' names no file", shown())).hint("--store sqlite:.orchestrator/ganger.db")
+                );
             }
             return Ok(Self::Sqlite(base.join(path)));
         }
@@ -66,6 +68,9 @@ mod tests {
             assert!(Address::parse(text, base).is_err(), "{text:?}");
         }
         let refused = Address::parse("postgres://me:secret@h/db", base).map_err(|e| e.message);
-        assert!(refused.as_ref().is_err_and(|message| message.contains("postgres://me:…@h/db") && !message.contains("secret")), "{refused:?}");
+        assert!(
+            refused.as_ref().is_err_and(|message| message.contains("postgres://me:…@h/db") && !message.contains("secret")),
+            "{refused:?}"
+        );
     }
 }

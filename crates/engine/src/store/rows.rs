@@ -109,7 +109,11 @@ pub fn spec_from_json(title: String, more: Option<&str>) -> Result<Spec, String>
         description: row.description,
         agent: row.agent,
         assignee: row.assignee.map(|name| parse_worker(&name)).transpose()?,
-        needs: row.needs.iter().map(|need| need.parse().map_err(|e: domain::id::BadId| e.to_string())).collect::<Result<Vec<Capability>, _>>()?,
+        needs: row
+            .needs
+            .iter()
+            .map(|need| need.parse().map_err(|e: domain::id::BadId| e.to_string()))
+            .collect::<Result<Vec<Capability>, _>>()?,
         instructions: row.instructions,
         context: row.context,
         inputs: row.inputs,
@@ -191,7 +195,11 @@ pub fn lane_from_json(text: &str) -> Result<LaneKey, String> {
     let row: LaneRow = serde_json::from_str(text).map_err(|error| error.to_string())?;
     Ok(LaneKey {
         assignee: row.to.map(|name| parse_worker(&name)).transpose()?,
-        needs: row.needs.iter().map(|need| need.parse().map_err(|e: domain::id::BadId| e.to_string())).collect::<Result<Vec<Capability>, _>>()?,
+        needs: row
+            .needs
+            .iter()
+            .map(|need| need.parse().map_err(|e: domain::id::BadId| e.to_string()))
+            .collect::<Result<Vec<Capability>, _>>()?,
         runs: row.runs,
         waits: row.waits,
     })

@@ -96,10 +96,7 @@ impl SqliteStore {
     pub fn copy_to(&self, target: &Path) -> Result<()> {
         let mut connection = self.lock()?;
         let connection = self.connected(&mut connection)?;
-        connection
-            .execute("VACUUM INTO ?1", [target.to_string_lossy().as_ref()])
-            .map(|_| ())
-            .map_err(|error| failure(&error, &self.path))
+        connection.execute("VACUUM INTO ?1", [target.to_string_lossy().as_ref()]).map(|_| ()).map_err(|error| failure(&error, &self.path))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "kept beside `connected`, which can fail")]
@@ -133,7 +130,8 @@ impl SqliteStore {
 
 fn identity(path: &Path) -> Result<(u64, u64)> {
     let stat = rustix::fs::stat(path).map_err(|error| {
-        Error::new(Kind::Store, "store_missing", format!("the store {} is gone: {error}", path.display())).hint("put the file back, or `ganger init`")
+        Error::new(Kind::Store, "store_missing", format!("the store {} is gone: {error}", path.display()))
+            .hint("put the file back, or `ganger init`")
     })?;
     #[expect(clippy::useless_conversion, reason = "the width differs between platforms")]
     Ok((u64::from(stat.st_dev), u64::from(stat.st_ino)))
@@ -165,7 +163,12 @@ impl Store for SqliteStore {
                 if planted!("commit_error_is_failure") {
                     return Err(cause);
                 }
-                Err(Error { kind: Kind::Unknown, code: "outcome_unknown", message: format!("cannot tell whether the change was stored: {}", cause.message), hints: cause.hints })
+                Err(Error {
+                    kind: Kind::Unknown,
+                    code: "outcome_unknown",
+                    message: format!("cannot tell whether the change was stored: {}", cause.message),
+                    hints: cause.hints,
+                })
             }
         }
     }
@@ -200,16 +203,26 @@ pub(crate) fn failure(error: &rusqlite::Error, path: &Path) -> Error {
     };
     let store = |code, message: String| Error::new(Kind::Store, code, message);
     match code {
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => store("damaged", format!("the store {path} is damaged: {error}; nothing was written"))
-            .hint("ganger doctor --strict   says what is wrong")
-            .hint("ganger repair   makes a new store of what is whole, and keeps this one"),
-        ErrorCode::DiskFull => store("disk_full", format!("no space is left for the store {path}")).hint("free some space and repeat the command: nothing is lost"),
-        ErrorCode::SystemIoFailure => store("store_io", format!("the disk of the store {path} failed: {error}")).hint("look at the disk, then repeat the command"),
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            store("store_busy", format!("the store {path} was in use for 30 s by another program")).hint("find it with `fuser` and end it; ganger's own processes never hold it that long")
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+            store("damaged", format!("the store {path} is damaged: {error}; nothing was written"))
+                .hint("ganger doctor --strict   says what is wrong")
+                .hint("ganger repair   makes a new store of what is whole, and keeps this one")
         }
-        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => store("store_unreachable", format!("cannot use the store {path}: {error}")),
-        ErrorCode::ConstraintViolation => Error::bug(format!("a change would break a rule of the store {path}: {error}; nothing was written")),
+        ErrorCode::DiskFull => store("disk_full", format!("no space is left for the store {path}"))
+            .hint("free some space and repeat the command: nothing is lost"),
+        ErrorCode::SystemIoFailure => {
+            store("store_io", format!("the disk of the store {path} failed: {error}")).hint("look at the disk, then repeat the command")
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            store("store_busy", format!("the store {path} was in use for 30 s by another program"))
+                .hint("find it with `fuser` and end it; ganger's own processes never hold it that long")
+        }
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {
+            store("store_unreachable", format!("cannot use the store {path}: {error}"))
+        }
+        ErrorCode::ConstraintViolation => {
+            Error::bug(format!("a change would break a rule of the store {path}: {error}; nothing was written"))
+        }
         _ => store("store_error", format!("the store {path} failed: {error}")),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insta::assert_debug_snapshot;
 
-use super::super::{Format, Plan, TestsWanted};
+use super::super::{EDGES_MAX, Format, Plan, TASKS_MAX, TestsWanted};
 use super::{plan, shown};
 use crate::task::{After, Kind, Priority};
 
@@ -129,11 +129,10 @@ fn without_places(mut plan: Plan) -> Plan {
 #[test]
 fn every_key_is_read() {
     let plan = plan(TOML, Format::Toml);
-    assert_eq!(plan.tasks[0].paths.iter().map(|(path, span)| (&**path, &TOML[span.clone()])).collect::<Vec<_>>(), [
-        ("docs/leads.md", "\"docs/leads.md\""),
-        ("docs/api.md", "\"docs/api.md\""),
-        ("src/lib.rs", "\"src/lib.rs\""),
-    ]);
+    assert_eq!(
+        plan.tasks[0].paths.iter().map(|(path, span)| (&**path, &TOML[span.clone()])).collect::<Vec<_>>(),
+        [("docs/leads.md", "\"docs/leads.md\""), ("docs/api.md", "\"docs/api.md\""), ("src/lib.rs", "\"src/lib.rs\""),]
+    );
     assert_eq!(&TOML[plan.tasks[0].span.clone()], "[[task]]");
     assert_debug_snapshot!(without_places(plan), @r#"
     Plan {
@@ -292,14 +291,23 @@ fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
         }
         assert_eq!(without_places(marked), without_places(plan(text, format)));
     }
-    assert_eq!(shown("\u{feff}titel = 1\ntitle = 'x'\n[[task]]\ntitle = 'x'\nrun = 'x'", Format::Toml), "1:1: unknown key 'titel' (did you mean 'title'?)");
+    assert_eq!(
+        shown("\u{feff}titel = 1\ntitle = 'x'\n[[task]]\ntitle = 'x'\nrun = 'x'", Format::Toml),
+        "1:1: unknown key 'titel' (did you mean 'title'?)"
+    );
 }
 
 #[test]
 fn a_task_has_defaults_of_its_own() {
     let plan = plan("title = 'P'\n[[task]]\ntitle = 'A'\nrun = 'x'\n", Format::Toml);
     let task = &plan.tasks[0];
-    assert_eq!(task.task, crate::task::NewTask { spec: crate::task::Spec { run: Some("x".into()), ..task.task.spec.clone() }, ..crate::task::NewTask::titled("A") });
+    assert_eq!(
+        task.task,
+        crate::task::NewTask {
+            spec: crate::task::Spec { run: Some("x".into()), ..task.task.spec.clone() },
+            ..crate::task::NewTask::titled("A")
+        }
+    );
     assert_eq!((task.tests, &task.local_id), (TestsWanted::Auto, &None));
 }
 
@@ -323,7 +331,10 @@ fn a_task_says_more_than_the_defaults() {
 
 #[test]
 fn words_may_be_written_in_more_than_one_way() {
-    let plan = plan("title = 'P'\n[[task]]\ntitle = '  A '\nrun = ' x '\npriority = 'Medium'\nagent = 'backend/developer.md'\nestimate = '10m'\n", Format::Toml);
+    let plan = plan(
+        "title = 'P'\n[[task]]\ntitle = '  A '\nrun = ' x '\npriority = 'Medium'\nagent = 'backend/developer.md'\nestimate = '10m'\n",
+        Format::Toml,
+    );
     let task = &plan.tasks[0].task;
     assert_eq!((&*task.spec.title, task.priority, task.spec.run.as_deref()), ("A", Priority::Med, Some("x")));
     assert_eq!(task.spec.agent.as_deref(), Some("backend/developer"));
@@ -331,7 +342,10 @@ fn words_may_be_written_in_more_than_one_way() {
 
 #[test]
 fn tasks_may_come_in_any_order_and_name_one_twice() {
-    let plan = plan("title = 'P'\n[[task]]\ntitle = 'A'\nrun = 'x'\nafter = ['b', 'b']\n[[task]]\nid = 'b'\ntitle = 'B'\nrun = 'x'\n", Format::Toml);
+    let plan = plan(
+        "title = 'P'\n[[task]]\ntitle = 'A'\nrun = 'x'\nafter = ['b', 'b']\n[[task]]\nid = 'b'\ntitle = 'B'\nrun = 'x'\n",
+        Format::Toml,
+    );
     assert_eq!(plan.tasks[0].task.after, [After::Index(1)]);
 }
 
@@ -343,165 +357,61 @@ fn a_test_of_the_plans_own_names_its_feature() {
          [[task]]\ntitle = 'F'\nkind = 'fix'\nrun = 'x'\nafter = 'b'\n",
         Format::Toml,
     );
-    assert_eq!(plan.tasks.iter().map(|planned| planned.task.tests).collect::<Vec<_>>(), [None, None, Some(After::Index(0)), None, Some(After::Index(1))]);
+    assert_eq!(
+        plan.tasks.iter().map(|planned| planned.task.tests).collect::<Vec<_>>(),
+        [None, None, Some(After::Index(0)), None, Some(After::Index(1))]
+    );
 }
 
 #[test]
-fn markdown_nests_tasks_and_keeps_what_is_written() {
-    let text = "Intro
-
-# The plan with `code` and *stars*
-
-What it is
-for.
-
-Second paragraph.
-
-- Backend
-  - [ ] `a-1` – Outer *task*
-    over two lines
-    - context:
-      - docs/a.md
-      - `docs/b.md`
-    - accept:
-      - [ ] a box in a list of values
-        goes on
-      - it is, with a comma
-    - [ ] Inner
-      - [ ] Innermost
-    - [x] `old` Inner done
-      - [ ] Left over
-    - a plain line
-      - and one below
-    - Note: this stays
-    - Group:
-      - [ ] In a group
-
-    Text below:
-
-    ```sh
-    - [ ] not a task
-      indented
-    ```
-- [ ] Last
-  - after: `a-1`, old
-* [ ] `cargo fmt` is no id
-+ [ ] `only-code`
-- description: not a key here
-";
-    let plan = plan(text, Format::Markdown);
-    assert_eq!(plan.goal.as_deref(), Some("Intro\n\nWhat it is\nfor.\n\nSecond paragraph."));
-    let tasks: Vec<_> = plan.tasks.iter().map(|planned| (planned.local_id.as_deref(), &*planned.task.spec.title, &planned.task.after)).collect();
-    assert_debug_snapshot!(tasks, @r#"
-    [
-        (
-            Some(
-                "a-1",
-            ),
-            "Outer *task* over two lines",
-            [
-                Index(
-                    1,
-                ),
-                Index(
-                    3,
-                ),
-                Index(
-                    4,
-                ),
-            ],
-        ),
-        (
-            None,
-            "Inner",
-            [
-                Index(
-                    2,
-                ),
-            ],
-        ),
-        (
-            None,
-            "Innermost",
-            [],
-        ),
-        (
-            None,
-            "Left over",
-            [],
-        ),
-        (
-            None,
-            "In a group",
-            [],
-        ),
-        (
-            None,
-            "Last",
-            [
-                Index(
-                    0,
-                ),
-            ],
-        ),
-        (
-            None,
-            "`cargo fmt` is no id",
-            [],
-        ),
-        (
-            None,
-            "`only-code`",
-            [],
-        ),
-    ]
-    "#);
-    assert_debug_snapshot!(plan.tasks[0].task.spec, @r#"
-    Spec {
-        title: "Outer *task* over two lines",
-        description: "- a plain line\n  - and one below\n- Note: this stays\n- Group:\n\nText below:\n\n```sh\n- [ ] not a task\n  indented\n```",
-        agent: None,
-        assignee: None,
-        needs: [],
-        instructions: None,
-        context: [
-            "docs/a.md",
-            "docs/b.md",
-        ],
-        inputs: [],
-        outputs: [],
-        accept: [
-            "a box in a list of values goes on",
-            "it is, with a comma",
-        ],
-        run: None,
-        check: None,
-        test: None,
-        fix: None,
-        estimate: None,
+fn a_plan_at_all_limits_is_taken() {
+    let (mut toml, mut json, mut markdown) = (String::from("title = \"P\"\n"), Vec::new(), String::from("# P\n"));
+    let keys = [
+        ("description", "What there is to know."),
+        ("kind", "feature"),
+        ("priority", "high"),
+        ("assign", "AMP"),
+        ("agent", "auto"),
+        ("instructions", "a/b.md"),
+        ("run", "make"),
+        ("check", "make check"),
+        ("test", "make test"),
+        ("fix", "make fix"),
+        ("timeout", "5m"),
+        ("estimate", "5m"),
+        ("tests", "auto"),
+    ];
+    for index in 0..TASKS_MAX {
+        let after: Vec<String> = (1..=10).filter_map(|back| index.checked_sub(back * 7)).map(|on| format!("t{on}")).collect();
+        let quoted: Vec<String> = after.iter().map(|id| format!("\"{id}\"")).collect();
+        toml.push_str(
+            &format!(
+                "\n[[task]]\nid = \"t{index}\"\ntitle = \"Task {index}\"\nafter = [\n  {},\n]\nphase = 1\nattempts = 2\n",
+                quoted.join(",\n  ")
+            )
+            .replace("  ,\n", ""),
+        );
+        markdown.push_str(&format!("\n- [ ] `t{index}` Task {index}\n  - after: {}\n  - phase: 1\n  - attempts: 2\n", after.join(", ")));
+        let mut object = vec![format!(
+            "\"id\": \"t{index}\", \"title\": \"Task {index}\", \"after\": [{}], \"phase\": 1, \"attempts\": 2",
+            quoted.join(", ")
+        )];
+        for (key, value) in keys {
+            toml.push_str(&format!("{key} = \"{value}\"\n"));
+            markdown.push_str(&format!("  - {key}: `{value}`\n"));
+            object.push(format!("\"{key}\": \"{value}\""));
+        }
+        for key in ["needs", "context", "inputs", "outputs", "accept"] {
+            toml.push_str(&format!("{key} = [\"a\", \"b\"]\n"));
+            markdown.push_str(&format!("  - {key}: a\n  - {key}: b\n"));
+            object.push(format!("\"{key}\": [\"a\", \"b\"]"));
+        }
+        json.push(format!("{{{}}}", object.join(", ")));
     }
-    "#);
-    insta::assert_snapshot!(shown(text, Format::Markdown), @"
-    20:11: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    21:13: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    22:11: warning: 'Inner done' is ticked off: it is done already and left out
-    23:13: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    28:13: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    36:7: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    38:7: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    39:7: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
-    ");
-}
-
-#[test]
-fn markdown_lists_without_boxes_are_text() {
-    let plan = plan("# P\n\nGoal\n\n- one\n- two: three\n\nNo goal any more\n\n- [ ] A\n  - run: x\n", Format::Markdown);
-    assert_eq!((plan.goal.as_deref(), plan.tasks.len()), (Some("Goal"), 1));
-}
-
-#[test]
-fn the_first_heading_is_the_title_when_none_is_of_the_first_level() {
-    let plan = plan("## Phase 2\n\n- [ ] A\n  - run: x\n\n### Later title\n\n- [ ] B\n  - run: x\n  - phase: 3\n", Format::Markdown);
-    assert_eq!(plan.title, "Later title");
-    assert_eq!(plan.tasks.iter().map(|planned| planned.task.phase).collect::<Vec<_>>(), [2, 3]);
+    let toml = plan(&toml, Format::Toml);
+    let edges: usize = toml.tasks.iter().map(|planned| planned.task.after.len()).sum();
+    assert!(toml.tasks.len() == TASKS_MAX && edges > EDGES_MAX - 1_000);
+    let toml = without_places(toml);
+    assert!(without_places(plan(&format!("{{\"title\": \"P\", \"task\": [{}]}}", json.join(",\n")), Format::Json)) == toml);
+    assert!(without_places(plan(&markdown, Format::Markdown)) == toml);
 }

@@ -19,7 +19,9 @@ fn reads(text: &str) -> Result<(), TestCaseError> {
                     prop_assert!(!planned.task.spec.title.is_empty());
                     prop_assert!(text.get(planned.span.clone()).is_some());
                     prop_assert!(planned.paths.iter().all(|(_, span)| text.get(span.clone()).is_some()));
-                    prop_assert!(planned.task.after.iter().all(|after| matches!(after, After::Index(on) if *on < plan.tasks.len() && *on != index)));
+                    prop_assert!(
+                        planned.task.after.iter().all(|after| matches!(after, After::Index(on) if *on < plan.tasks.len() && *on != index))
+                    );
                 }
             }
             Err(mistakes) => {
@@ -40,9 +42,71 @@ fn reads(text: &str) -> Result<(), TestCaseError> {
 /// Pieces of plans, whole and broken, of all forms.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "title", "id", "after", "context", "task", "defaults", "phase", "run", "= ", "\"", "'", "\"\"\"", "'''", "[[task]]\n", "[defaults]\n", "[", "]", "{", "}", ":", ",", ".", "\n",
-        "\r\n", " ", "  ", "\t", "# ", "## Phase 2\n", "- [ ] ", "- [x] ", "- ", "1. ", "> ", "`", "```\n", "<!--", "-->", "*", "a", "b", "é", "\u{feff}", "\u{0}", "\u{1b}", "\u{202e}", "\\",
-        "\\u0000", "1", "-1", "15m", "../", "null", "true", "key: value", "after: a", "title = \"A\"\n", "id = \"a\"\n", "after = [\"a\", \"b\"]\n", "\"title\": \"A\"", "\"task\": [", "[x]", "[]", "(", "|",
+        "title",
+        "id",
+        "after",
+        "context",
+        "task",
+        "defaults",
+        "phase",
+        "run",
+        "= ",
+        "\"",
+        "'",
+        "\"\"\"",
+        "'''",
+        "[[task]]\n",
+        "[defaults]\n",
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        ",",
+        ".",
+        "\n",
+        "\r\n",
+        " ",
+        "  ",
+        "\t",
+        "# ",
+        "## Phase 2\n",
+        "- [ ] ",
+        "- [x] ",
+        "- ",
+        "1. ",
+        "> ",
+        "`",
+        "```\n",
+        "<!--",
+        "-->",
+        "*",
+        "a",
+        "b",
+        "é",
+        "\u{feff}",
+        "\u{0}",
+        "\u{1b}",
+        "\u{202e}",
+        "\\",
+        "\\u0000",
+        "1",
+        "-1",
+        "15m",
+        "../",
+        "null",
+        "true",
+        "key: value",
+        "after: a",
+        "title = \"A\"\n",
+        "id = \"a\"\n",
+        "after = [\"a\", \"b\"]\n",
+        "\"title\": \"A\"",
+        "\"task\": [",
+        "[x]",
+        "[]",
+        "(",
+        "|",
     ]);
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
@@ -65,15 +129,28 @@ struct Written {
 fn written() -> impl Strategy<Value = Vec<Written>> {
     let words = || "[a-zA-Zé→ \"'\\\\#]{0,20}[a-z]";
     let text = "(\\PC|\n|\t){0,40}";
-    let lists = (prop::collection::vec("[a-z][a-z0-9.-]{0,5}", 0..3), prop::collection::vec("[a-z]{1,5}(/[a-z \"\\\\]{1,5}[a-z])?", 0..3), prop::collection::vec(words(), 0..3));
-    let task = (words(), text, prop::collection::vec(any::<prop::sample::Index>(), 0..4), lists, prop::option::of(words()), (1u32..4, 1u32..200, 1u32..1_001));
+    let lists = (
+        prop::collection::vec("[a-z][a-z0-9.-]{0,5}", 0..3),
+        prop::collection::vec("[a-z]{1,5}(/[a-z \"\\\\]{1,5}[a-z])?", 0..3),
+        prop::collection::vec(words(), 0..3),
+    );
+    let task = (
+        words(),
+        text,
+        prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        lists,
+        prop::option::of(words()),
+        (1u32..4, 1u32..200, 1u32..1_001),
+    );
     prop::collection::vec(task, 1..12).prop_map(|tasks| {
         let mut phase_before = 1;
-        let tasks = tasks.into_iter().enumerate().map(|(index, (title, description, after, (needs, context, accept), run, (phase, minutes, attempts)))| {
-            phase_before = phase.max(phase_before);
-            let after = if index == 0 { Vec::new() } else { after.iter().map(|on| on.index(index)).collect() };
-            Written { title, description, after, needs, context, accept, run, phase: phase_before, minutes, attempts }
-        });
+        let tasks = tasks.into_iter().enumerate().map(
+            |(index, (title, description, after, (needs, context, accept), run, (phase, minutes, attempts)))| {
+                phase_before = phase.max(phase_before);
+                let after = if index == 0 { Vec::new() } else { after.iter().map(|on| on.index(index)).collect() };
+                Written { title, description, after, needs, context, accept, run, phase: phase_before, minutes, attempts }
+            },
+        );
         tasks.collect()
     })
 }

@@ -96,6 +96,17 @@ outputs = [["x"]]
 }
 
 #[test]
+fn what_other_tools_write_gets_a_hint() {
+    assert_snapshot!(toml("name = \"P\"\npriority = \"high\"\n[[tasks]]\nname = \"A\"\ncommand = \"x\""), @r#"
+    1:1: unknown key 'name' (did you mean 'title'?)
+    1:1: the plan has no title (begin with title = "…")
+    1:1: the plan is empty: it has no task (add [[task]] with title = "…")
+    2:1: unknown key 'priority' ('priority' belongs to a task, or to [defaults] for all of them)
+    3:3: unknown key 'tasks' (did you mean 'task'?)
+    "#);
+}
+
+#[test]
 fn wrong_types_are_named() {
     assert_snapshot!(with("description = 1\nphase = 1.5\nafter = 7\nneeds = { a = 1 }\ntest = [\"x\"]\ntimeout = 1979-05-27\nattempts = \"3\"\nkind = true"), @"
     5:15: 'description' takes a text, found a number
@@ -126,7 +137,18 @@ fn wrong_types_are_named() {
 
 #[test]
 fn numbers_and_durations_have_bounds() {
-    for bad in ["phase = 0", "phase = 1001", "phase = -1", "attempts = 0", "attempts = 1001", "timeout = \"0s\"", "estimate = \"0m\"", "timeout = \"400d\"", "timeout = \"-5s\"", "timeout = \"\""] {
+    for bad in [
+        "phase = 0",
+        "phase = 1001",
+        "phase = -1",
+        "attempts = 0",
+        "attempts = 1001",
+        "timeout = \"0s\"",
+        "estimate = \"0m\"",
+        "timeout = \"400d\"",
+        "timeout = \"-5s\"",
+        "timeout = \"\"",
+    ] {
         let shown = with(bad);
         assert_eq!(shown.lines().count(), 1, "{bad}: {shown}");
         assert!(shown.starts_with("5:"), "{bad}: {shown}");
@@ -173,12 +195,20 @@ fn texts_are_refused_with_the_place_of_the_character() {
     1:37: 'title' is empty
     1:49: 'run' is refused: it holds the control character U+0000 at line 1, column 2
     ");
-    let long = format!("{{\"title\": \"{}\", \"task\": [{{\"title\": \"A\", \"run\": \"x\", \"description\": \"{}\"}}]}}", "é".repeat(501), "x".repeat(300_000));
+    let long = format!(
+        "{{\"title\": \"{}\", \"task\": [{{\"title\": \"A\", \"run\": \"x\", \"description\": \"{}\"}}]}}",
+        "é".repeat(501),
+        "x".repeat(300_000)
+    );
     assert_snapshot!(json(&long), @"
     1:11: 'title' is too long: it has 1002 bytes, 1000 are allowed
     1:567: 'description' is too long: it has 300000 bytes, 262144 are allowed
     ");
-    assert_eq!(json("{\"title\": \"tab\\there \u{202e} bidi\", \"task\": [{\"title\": \"A\", \"run\": \"x\"}]}"), "", "shown escaped, not refused");
+    assert_eq!(
+        json("{\"title\": \"tab\\there \u{202e} bidi\", \"task\": [{\"title\": \"A\", \"run\": \"x\"}]}"),
+        "",
+        "shown escaped, not refused"
+    );
 }
 
 #[test]
@@ -216,7 +246,11 @@ after = "self"
     15:9: 'self' comes after itself
     ");
     for bad in ["", "a/b", "é", "a b", "-\u{1b}", &"x".repeat(65)] {
-        assert!(json(&format!("{{\"title\": \"P\", \"task\": [{{\"id\": \"{bad}\", \"title\": \"A\", \"run\": \"x\"}}]}}")).contains(": the id '"), "{bad:?}");
+        assert!(
+            json(&format!("{{\"title\": \"P\", \"task\": [{{\"id\": \"{bad}\", \"title\": \"A\", \"run\": \"x\"}}]}}"))
+                .contains(": the id '"),
+            "{bad:?}"
+        );
     }
 }
 
@@ -234,7 +268,9 @@ fn cycles_are_told_with_their_path() {
 
 #[test]
 fn a_phase_cannot_wait_for_a_later_one() {
-    let task = |id: &str, phase: u32, kind: &str, after: &str| format!("[[task]]\nid = \"{id}\"\ntitle = \"{id}\"\nrun = \"x\"\nphase = {phase}\nkind = \"{kind}\"\nafter = [{after}]\n");
+    let task = |id: &str, phase: u32, kind: &str, after: &str| {
+        format!("[[task]]\nid = \"{id}\"\ntitle = \"{id}\"\nrun = \"x\"\nphase = {phase}\nkind = \"{kind}\"\nafter = [{after}]\n")
+    };
     let direct = [task("a", 1, "feature", "\"b\""), task("b", 2, "feature", "")].concat();
     assert_snapshot!(toml(&format!("title = \"P\"\n{direct}")), @"8:10: 'a' of phase 1 comes after 'b', which is not done before phase 2 (a phase begins when all earlier ones have ended)");
     let over_a_test = [task("a", 1, "feature", "\"t\""), task("t", 1, "test", "\"b\""), task("b", 3, "feature", "")].concat();
@@ -316,8 +352,21 @@ title = E
 #[test]
 fn json_is_strict() {
     let cases = [
-        "{", "{\"title\": \"P\",}", "{\"title\": \"P\" \"goal\": \"x\"}", "{title: \"P\"}", "// x", "{\"title\": 'P'}", "{\"title\": tru}", "{\"title\": \"a\nb\"}", "{} {}",
-        "{\"title\": \"\\ud800\"}", "{\"title\": +1}", "[1 2]", "{\"title\": 01}", "{\"title\": \"x",
+        "{",
+        "{\"title\": \"P\",}",
+        "{\"title\": \"P\" \"goal\": \"x\"}",
+        "{title: \"P\"}",
+        "// x",
+        "{\"title\": 'P'}",
+        "{\"title\": tru}",
+        "{\"title\": \"a\nb\"}",
+        "{} {}",
+        "{\"title\": \"\\ud800\"}",
+        "{\"title\": +1}",
+        "[1 2]",
+        "{\"title\": 01}",
+        "{\"title\": \"x",
+        "{\u{a0}\"title\": \"x\"}",
     ];
     let shown: Vec<String> = cases.iter().map(|text| format!("{text:?}: {}", json(text))).collect();
     assert_snapshot!(shown.join("\n"), @r#"
@@ -337,6 +386,8 @@ fn json_is_strict() {
     "[1 2]": 1:3: not valid JSON: expected comma
     "{\"title\": 01}": 1:12: not valid JSON: expected comma
     "{\"title\": \"x": 1:11: not valid JSON: unterminated string literal
+    "{\u{a0}\"title\": \"x\"}": 1:1: the plan is empty: it has no task (add "task": [{"title": "…"}])
+    1:2: not valid JSON: U+00A0 is no white space there
     "#);
 }
 

@@ -37,7 +37,10 @@ fn a_test_task_takes_over_what_it_needs() {
     assert_eq!((by_hand.phase, by_hand.priority, by_hand.attempts_max, by_hand.timeout.as_secs()), (2, Priority::High, 7, 300));
     assert_eq!((&by_hand.after[..], by_hand.tests), (&[After::Index(0)][..], Some(After::Index(0))));
     assert_eq!((by_hand.spec.assignee.is_some(), by_hand.spec.needs.len(), by_hand.spec.context.len()), (true, 1, 1));
-    assert_eq!((by_hand.spec.agent.as_deref(), &by_hand.spec.accept[..], &by_hand.spec.inputs[..]), (Some("tester"), &["x".to_owned()][..], &["o".to_owned()][..]));
+    assert_eq!(
+        (by_hand.spec.agent.as_deref(), &by_hand.spec.accept[..], &by_hand.spec.inputs[..]),
+        (Some("tester"), &["x".to_owned()][..], &["o".to_owned()][..])
+    );
     let [by_command] = &tests_of(lines, Some("make test"))[..] else { unreachable!("one") };
     assert_eq!((by_command.spec.assignee.is_some(), by_command.spec.needs.len()), (false, 0), "a command can be run by anyone");
 }
@@ -45,9 +48,15 @@ fn a_test_task_takes_over_what_it_needs() {
 #[test]
 fn test_tasks_stand_behind_the_plans_tasks_and_name_their_feature() {
     let text = "# P\n\n- [ ] A\n  - test: ta\n- [ ] B\n  - run: b\n- [ ] C\n  - test: tc\n";
-    for (language, title, says) in [(Language::En, "Run the tests for C", "Tests the feature \"C\""), (Language::Fr, "Lancer les tests pour C", "Teste la fonctionnalité « C »")] {
+    for (language, title, says) in [
+        (Language::En, "Run the tests for C", "Tests the feature \"C\""),
+        (Language::Fr, "Lancer les tests pour C", "Teste la fonctionnalité « C »"),
+    ] {
         let tasks = plan(text, Format::Markdown).into_tasks(language, None);
-        assert_eq!(tasks.iter().map(|task| task.tests).collect::<Vec<_>>(), [None, None, None, Some(After::Index(0)), Some(After::Index(2))]);
+        assert_eq!(
+            tasks.iter().map(|task| task.tests).collect::<Vec<_>>(),
+            [None, None, None, Some(After::Index(0)), Some(After::Index(2))]
+        );
         assert_eq!(tasks[4].spec.title, title);
         assert!(tasks[4].spec.description.starts_with(says), "{}", tasks[4].spec.description);
     }

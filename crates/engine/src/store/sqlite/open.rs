@@ -78,13 +78,21 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
             )
             .hint("use the newer ganger that wrote it")));
         }
-        let is_new = version == 0 && application == 0 && connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0;
+        let is_new = version == 0
+            && application == 0
+            && connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0;
         if is_new && missing == Missing::Refuse {
-            return Ok(Err(Error::new(Kind::Store, "store_empty", format!("{} is empty: it is no store", path.display())).hint("ganger init")));
+            return Ok(Err(
+                Error::new(Kind::Store, "store_empty", format!("{} is empty: it is no store", path.display())).hint("ganger init")
+            ));
         }
         if !is_new && application != APPLICATION_ID {
-            return Ok(Err(Error::new(Kind::Store, "foreign_file", format!("{} belongs to another program; nothing was changed", path.display()))
-                .hint("choose another file with --store sqlite:PATH")));
+            return Ok(Err(Error::new(
+                Kind::Store,
+                "foreign_file",
+                format!("{} belongs to another program; nothing was changed", path.display()),
+            )
+            .hint("choose another file with --store sqlite:PATH")));
         }
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -130,7 +138,9 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 pub(crate) fn clock_offset(connection: &mut Connection, clock: &dyn Clock) -> rusqlite::Result<i64> {
     let boot = clock.boot();
     let known: Option<(String, String)> = connection
-        .query_row("SELECT b.value, o.value FROM meta b, meta o WHERE b.name = 'boot' AND o.name = 'clock_offset_ms'", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row("SELECT b.value, o.value FROM meta b, meta o WHERE b.name = 'boot' AND o.name = 'clock_offset_ms'", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     if let Some((known_boot, offset)) = &known
         && *known_boot == boot
@@ -155,7 +165,11 @@ pub(crate) fn clock_offset(connection: &mut Connection, clock: &dyn Clock) -> ru
 /// The file is made by us, 0600, before SQLite sees it (it would be 0644 under the usual umask, A22); one that others may read is refused.
 fn make_private(path: &Path, missing: Missing) -> Result<()> {
     if missing == Missing::Make {
-        match rustix::fs::open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR) {
+        match rustix::fs::open(
+            path,
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            Mode::RUSR | Mode::WUSR,
+        ) {
             Ok(_) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(Error::file("make the store", path, &error.into())),
         }
@@ -174,12 +188,20 @@ fn make_private(path: &Path, missing: Missing) -> Result<()> {
         }
     }
     if stat.st_mode & 0o077 != 0 {
-        return Err(Error::new(Kind::Store, "loose_permissions", format!("{} may be read by others (mode {:04o})", path.display(), stat.st_mode & 0o7777))
-            .hint(format!("chmod 600 '{}'", path.display())));
+        return Err(Error::new(
+            Kind::Store,
+            "loose_permissions",
+            format!("{} may be read by others (mode {:04o})", path.display(), stat.st_mode & 0o7777),
+        )
+        .hint(format!("chmod 600 '{}'", path.display())));
     }
     if stat.st_nlink > 1 {
-        return Err(Error::new(Kind::Store, "two_names", format!("{} has {} names (hard links); two of them would not share one log", path.display(), stat.st_nlink))
-            .hint("remove the other name"));
+        return Err(Error::new(
+            Kind::Store,
+            "two_names",
+            format!("{} has {} names (hard links); two of them would not share one log", path.display(), stat.st_nlink),
+        )
+        .hint("remove the other name"));
     }
     let folder = side_folder(path);
     match rustix::fs::mkdir(&folder, Mode::RWXU) {
@@ -192,9 +214,11 @@ fn make_private(path: &Path, missing: Missing) -> Result<()> {
 fn refuse_network(path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
     match network_file_system(folder) {
-        Some(kind) => Err(Error::new(Kind::Store, "network_file_system", format!("{} lies on {kind}: SQLite loses data there", path.display()))
-            .hint("put the store on a disk of this machine: --store sqlite:PATH")
-            .hint("for several machines use PostgreSQL")),
+        Some(kind) => {
+            Err(Error::new(Kind::Store, "network_file_system", format!("{} lies on {kind}: SQLite loses data there", path.display()))
+                .hint("put the store on a disk of this machine: --store sqlite:PATH")
+                .hint("for several machines use PostgreSQL"))
+        }
         None => Ok(()),
     }
 }

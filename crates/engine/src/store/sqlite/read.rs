@@ -161,7 +161,11 @@ const WORKER: &str = "name, number, driver, agent, target, can, thinks, paused, 
 fn worker(row: &Row<'_>) -> Decoded<Worker> {
     let driver: Driver = number(row, 2)?;
     let can: String = get(row, 5)?;
-    let can = can.split(',').filter(|c| !c.is_empty()).map(|c| c.parse().map_err(|e: domain::id::BadId| e.to_string())).collect::<Decoded<Vec<Capability>>>()?;
+    let can = can
+        .split(',')
+        .filter(|c| !c.is_empty())
+        .map(|c| c.parse().map_err(|e: domain::id::BadId| e.to_string()))
+        .collect::<Decoded<Vec<Capability>>>()?;
     let store_time = |index| Ok::<_, String>(get::<Option<i64>>(row, index)?.map(StoreTime));
     let wall = |index| Ok::<_, String>(get::<Option<i64>>(row, index)?.map(Timestamp));
     Ok(Worker {
@@ -251,9 +255,13 @@ impl Rows<'_> {
     /// Rows that must decode: those of the rules, not of a task's own content.
     fn whole<T>(&self, table: &'static str, decoded: Decoded<T>) -> Result<T> {
         decoded.map_err(|why| {
-            crate::error::Error::new(crate::error::Kind::Store, "damaged", format!("a row of {table} in {} does not decode: {why}", self.path.display()))
-                .hint("ganger doctor --strict")
-                .hint("ganger repair")
+            crate::error::Error::new(
+                crate::error::Kind::Store,
+                "damaged",
+                format!("a row of {table} in {} does not decode: {why}", self.path.display()),
+            )
+            .hint("ganger doctor --strict")
+            .hint("ganger repair")
         })
     }
 
@@ -312,7 +320,12 @@ impl Snapshot for Rows<'_> {
         if let Some(worker) = &filter.worker {
             values.push(Box::new(worker.as_str().to_owned()));
             let n = values.len();
-            condition(&mut sql, &format!("(t.worker = ?{n} OR t.ended_by = ?{n} OR t.lane IN (SELECT id FROM lanes WHERE json_extract(key, '$.to') = ?{n}))"));
+            condition(
+                &mut sql,
+                &format!(
+                    "(t.worker = ?{n} OR t.ended_by = ?{n} OR t.lane IN (SELECT id FROM lanes WHERE json_extract(key, '$.to') = ?{n}))"
+                ),
+            );
         }
         if let Some(text) = &filter.text {
             values.push(Box::new(text.clone()));
@@ -340,7 +353,12 @@ impl Snapshot for Rows<'_> {
         let ready_since = filter.ready_since.map_or(i64::MAX, |at| at.0);
         let avoid = filter.not_back_from.map_or("", WorkerName::as_str);
         let rank = |row: &Row<'_>| -> Decoded<Rank> {
-            Ok(Rank { phase: get(row, 0)?, priority: number::<Priority>(row, 1)?, path: std::cmp::Reverse(unsigned(get(row, 2)?)?), id: TaskId(get(row, 3)?) })
+            Ok(Rank {
+                phase: get(row, 0)?,
+                priority: number::<Priority>(row, 1)?,
+                path: std::cmp::Reverse(unsigned(get(row, 2)?)?),
+                id: TaskId(get(row, 3)?),
+            })
         };
         match self.one(sql, (lane.0, filter.now.0, ready_since, avoid), rank)? {
             None => Ok(None),
@@ -360,12 +378,16 @@ impl Snapshot for Rows<'_> {
     }
 
     fn lanes(&self) -> Result<Vec<Lane>> {
-        let read = |row: &Row<'_>| -> Decoded<Lane> { Ok(Lane { id: LaneId(get(row, 0)?), key: rows::lane_from_json(&get::<String>(row, 1)?)? }) };
+        let read =
+            |row: &Row<'_>| -> Decoded<Lane> { Ok(Lane { id: LaneId(get(row, 0)?), key: rows::lane_from_json(&get::<String>(row, 1)?)? }) };
         self.all("SELECT id, key FROM lanes ORDER BY id", [], read)?.into_iter().map(|lane| self.whole("lanes", lane)).collect()
     }
 
     fn needs_of(&self, id: TaskId) -> Result<Vec<TaskId>> {
-        self.all("SELECT needs FROM edges WHERE task = ?1 ORDER BY needs", [id.0], |row| get(row, 0).map(TaskId))?.into_iter().map(|id| self.whole("edges", id)).collect()
+        self.all("SELECT needs FROM edges WHERE task = ?1 ORDER BY needs", [id.0], |row| get(row, 0).map(TaskId))?
+            .into_iter()
+            .map(|id| self.whole("edges", id))
+            .collect()
     }
 
     fn dependents(&self, id: TaskId) -> Result<Vec<Task>> {
@@ -386,7 +408,10 @@ impl Snapshot for Rows<'_> {
     }
 
     fn workers(&self) -> Result<Vec<Worker>> {
-        self.all(&format!("SELECT {WORKER} FROM workers ORDER BY number"), [], worker)?.into_iter().map(|row| self.whole("workers", row)).collect()
+        self.all(&format!("SELECT {WORKER} FROM workers ORDER BY number"), [], worker)?
+            .into_iter()
+            .map(|row| self.whole("workers", row))
+            .collect()
     }
 
     fn worker(&self, name: &WorkerName) -> Result<Option<Worker>> {
@@ -440,7 +465,8 @@ impl Snapshot for Rows<'_> {
     }
 
     fn messages(&self, after: EventSeq, limit: u32) -> Result<Vec<EventRow>> {
-        let sql = format!("SELECT * FROM (SELECT {EVENT} FROM events WHERE kind = 20 AND seq > ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq");
+        let sql =
+            format!("SELECT * FROM (SELECT {EVENT} FROM events WHERE kind = 20 AND seq > ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq");
         self.all(&sql, (signed(after.0), limit), event)?.into_iter().map(|row| self.whole("events", row)).collect()
     }
 

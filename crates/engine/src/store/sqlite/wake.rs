@@ -71,7 +71,9 @@ mod platform {
     struct Watch(Option<OwnedFd>);
 
     pub(super) fn listen(path: &Path) -> Box<dyn Listener> {
-        let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok().filter(|fd| add_watch(fd, path, WatchFlags::ATTRIB | WatchFlags::MODIFY).is_ok());
+        let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
+            .ok()
+            .filter(|fd| add_watch(fd, path, WatchFlags::ATTRIB | WatchFlags::MODIFY).is_ok());
         Box::new(Watch(watch))
     }
 
@@ -81,7 +83,8 @@ mod platform {
                 std::thread::sleep(at_most.min(Duration::from_millis(50)));
                 return true;
             };
-            let timeout = Timespec { tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(at_most.subsec_nanos()) };
+            let timeout =
+                Timespec { tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(at_most.subsec_nanos()) };
             let mut fds = [PollFd::new(fd, PollFlags::IN)];
             let happened = matches!(poll(&mut fds, Some(&timeout)), Ok(count) if count > 0);
             if happened {

@@ -51,13 +51,9 @@ fn state_columns(state: &TaskState) -> StateColumns<'_> {
             ended_by: by.as_ref().map(WorkerName::as_str),
             ..none
         },
-        TaskState::Blocked(Blocked { reason, note, on }) => StateColumns {
-            status: 3,
-            block_reason: Some(reason.number()),
-            block_note: Some(note),
-            block_on: on.map(|id| id.0),
-            ..none
-        },
+        TaskState::Blocked(Blocked { reason, note, on }) => {
+            StateColumns { status: 3, block_reason: Some(reason.number()), block_note: Some(note), block_on: on.map(|id| id.0), ..none }
+        }
         TaskState::Failed { at } => StateColumns { status: 4, ended_at: Some(at.0), ..none },
         TaskState::Cancelled { at } => StateColumns { status: 5, ended_at: Some(at.0), ..none },
     }
@@ -145,7 +141,10 @@ impl Transaction for Rows<'_> {
                 state.ended_by,
             ],
         )?;
-        self.run("INSERT INTO specs (task, title, more) VALUES (?1, ?2, ?3)", params![task.id.0, row.spec.title, rows::spec_to_json(row.spec)])?;
+        self.run(
+            "INSERT INTO specs (task, title, more) VALUES (?1, ?2, ?3)",
+            params![task.id.0, row.spec.title, rows::spec_to_json(row.spec)],
+        )?;
         for needs in row.after {
             self.run("INSERT OR IGNORE INTO edges (task, needs) VALUES (?1, ?2)", [task.id.0, needs.0])?;
         }
@@ -221,18 +220,24 @@ impl Transaction for Rows<'_> {
     }
 
     fn put_result(&self, id: TaskId, result: &TaskResult) -> Result<()> {
-        self.run("INSERT INTO results VALUES (?1, ?2) ON CONFLICT (task) DO UPDATE SET result = excluded.result", params![id.0, rows::result_to_json(result)])?;
+        self.run(
+            "INSERT INTO results VALUES (?1, ?2) ON CONFLICT (task) DO UPDATE SET result = excluded.result",
+            params![id.0, rows::result_to_json(result)],
+        )?;
         Ok(())
     }
 
     fn misheld(&self, plan: PlanId, old: Stage, new: Stage) -> Result<Vec<Task>> {
         let mut found = Vec::new();
         if old.tests != new.tests {
-            let sql = select_task!("FROM tasks t INDEXED BY tasks_tests WHERE t.plan = ?1 AND t.kind = 1 AND t.status = 0 AND t.held <> ?2");
+            let sql =
+                select_task!("FROM tasks t INDEXED BY tasks_tests WHERE t.plan = ?1 AND t.kind = 1 AND t.status = 0 AND t.held <> ?2");
             found.extend(self.tasks(sql, params![plan.0, is_held(new, Kind::Test, 1)])?);
         }
         if new.phase > old.phase {
-            let sql = select_task!("FROM tasks t INDEXED BY tasks_later WHERE t.plan = ?1 AND t.phase <= ?2 AND t.kind = 0 AND t.held = 1 AND t.status = 0");
+            let sql = select_task!(
+                "FROM tasks t INDEXED BY tasks_later WHERE t.plan = ?1 AND t.phase <= ?2 AND t.kind = 0 AND t.held = 1 AND t.status = 0"
+            );
             found.extend(self.tasks(sql, params![plan.0, new.phase])?);
         } else if new.phase < old.phase {
             let sql = select_task!("FROM tasks t WHERE t.plan = ?1 AND t.phase > ?2 AND t.kind = 0 AND t.held = 0 AND t.status = 0");
@@ -360,7 +365,8 @@ impl Transaction for Rows<'_> {
     }
 
     fn prune_requests(&self, before: Timestamp, limit: u32) -> Result<u32> {
-        let gone = self.run("DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at < ?1 LIMIT ?2)", params![before.0, limit])?;
+        let gone =
+            self.run("DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at < ?1 LIMIT ?2)", params![before.0, limit])?;
         Ok(u32::try_from(gone).unwrap_or(u32::MAX))
     }
 

@@ -1,0 +1,360 @@
+//! Settings in layers: default < user < project < environment < flags. Every value knows where it came from; a name that nobody knows is a mistake.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use domain::plan::Language;
+use domain::retry::Backoff;
+use domain::schedule::Limits;
+use domain::worker::Patience;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::orchestrator::Settings;
+
+/// The defaults, with what each setting means.
+pub const DEFAULT: &str = include_str!("config/default.toml");
+/// How large a configuration file may be.
+const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Built in.
+    Default,
+    /// The user's file.
+    User(PathBuf),
+    /// The project's file.
+    Project(PathBuf),
+    /// A variable of the environment.
+    Environment(String),
+    /// A flag of this command.
+    Flag,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::User(path) | Self::Project(path) => write!(f, "{}", files::shown(path)),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// As it is written in TOML, without quotes.
+    pub value: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// All settings of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    values: BTreeMap<String, Setting>,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Text,
+    Span,
+    Number { max: u64 },
+    Language,
+}
+
+/// Every setting.
+const KEYS: [(&str, Takes); 17] = [
+    ("agents_library", Takes::Text),
+    ("attempts", Takes::Number { max: 1_000 }),
+    ("claude_md_path", Takes::Text),
+    ("cycles", Takes::Number { max: 100 }),
+    ("fallback_after", Takes::Span),
+    ("grace", Takes::Span),
+    ("heartbeat", Takes::Span),
+    ("language", Takes::Language),
+    ("lease", Takes::Span),
+    ("output_bytes_max", Takes::Number { max: 64 * 1024 * 1024 }),
+    ("poll_interval_sec", Takes::Number { max: 86_400 }),
+    ("session", Takes::Text),
+    ("silence", Takes::Span),
+    ("store", Takes::Text),
+    ("test_command", Takes::Text),
+    ("timeout", Takes::Span),
+    ("window_map", Takes::Text),
+];
+
+impl Config {
+    /// Reads all layers. `environment` gives the value of a variable; `user` and `project` are files that may be missing.
+    ///
+    /// # Errors
+    /// `bad_config` with file, line and what is known instead.
+    pub fn load(user: Option<&Path>, project: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut config = Self { values: BTreeMap::new() };
+        config.layer(DEFAULT, "default.toml", &Source::Default)?;
+        if let Some(path) = user.filter(|path| files::is_file(path)) {
+            config.layer(&files::read_text(path, CONFIG_BYTES_MAX)?, &files::shown(path), &Source::User(path.to_owned()))?;
+        }
+        if let Some(path) = project.filter(|path| files::is_file(path)) {
+            config.layer(&files::read_text(path, CONFIG_BYTES_MAX)?, &files::shown(path), &Source::Project(path.to_owned()))?;
+        }
+        for (key, _) in KEYS {
+            let name = format!("GANGER_{}", key.to_ascii_uppercase());
+            if let Some(value) = environment(&name).filter(|value| !value.is_empty()) {
+                config
+                    .set(key, &value, Source::Environment(name.clone()))
+                    .map_err(|error| Error::usage("bad_config", format!("{name}: {}", error.message)))?;
+            }
+        }
+        if config.span("lease")? < config.span("heartbeat")? {
+            return Err(Error::usage("bad_config", "lease is shorter than heartbeat: every worker would be taken for dead")
+                .hint("ganger config set lease 120s"));
+        }
+        Ok(config)
+    }
+
+    fn layer(&mut self, text: &str, name: &str, source: &Source) -> Result<()> {
+        let bad =
+            |line: usize, message: String| Error::usage("bad_config", format!("{name}, line {line}: {message}")).hint("ganger config");
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start);
+            bad(domain::plan::line_column(text, at).0, error.message().to_owned())
+        })?;
+        for (key, value) in &table {
+            let line = line_of(text, key);
+            if key == "workers" {
+                self.worker_tables(value, source).map_err(|message| bad(line, message))?;
+                continue;
+            }
+            let value = match value {
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Integer(number) => number.to_string(),
+                other => return Err(bad(line, format!("'{}' is of the wrong type: {}", domain::text::escaped(key, 60), other.type_str()))),
+            };
+            self.set(key, &value, source.clone()).map_err(|error| bad(line, error.message))?;
+        }
+        Ok(())
+    }
+
+    /// `[workers.NAME.env]`: variables for what a worker runs.
+    fn worker_tables(&mut self, value: &toml::Value, source: &Source) -> Result<(), String> {
+        let wrong = || "expected [workers.NAME.env] with texts".to_owned();
+        for (name, table) in value.as_table().ok_or_else(wrong)? {
+            name.parse::<domain::id::WorkerName>().map_err(|error| error.to_string())?;
+            for (key, value) in table.as_table().ok_or_else(wrong)? {
+                let variables = value.as_table().filter(|_| key == "env").ok_or_else(wrong)?;
+                for (variable, value) in variables {
+                    if variable.is_empty() || variable.contains(['=', '\0']) || variable.starts_with("GANGER_") {
+                        return Err(format!("'{}' cannot be set for a worker", domain::text::escaped(variable, 60)));
+                    }
+                    let value = value.as_str().ok_or_else(wrong)?;
+                    self.values
+                        .insert(format!("workers.{name}.env.{variable}"), Setting { value: value.to_owned(), source: source.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets one value, checked.
+    ///
+    /// # Errors
+    /// `bad_config`: an unknown name or a value of the wrong form.
+    pub fn set(&mut self, key: &str, value: &str, source: Source) -> Result<()> {
+        let Some((key, takes)) = KEYS.iter().find(|(known, _)| *known == key) else {
+            let known: Vec<&str> = KEYS.iter().map(|(known, _)| *known).collect();
+            return Err(Error::usage("bad_config", format!("there is no setting '{}'", domain::text::escaped(key, 60)))
+                .hint(format!("the settings are {}", known.join(", "))));
+        };
+        let wrong = |expected: String| Error::usage("bad_config", format!("{key}: {expected}"));
+        match takes {
+            Takes::Text => {
+                if value.chars().any(char::is_control) {
+                    return Err(wrong("expected a text of one line".to_owned()));
+                }
+            }
+            Takes::Span => {
+                let span = domain::time::parse_duration(value).map_err(wrong)?;
+                if span.is_zero() && !matches!(*key, "silence" | "fallback_after" | "grace") {
+                    return Err(wrong("must be longer than 0s".to_owned()));
+                }
+            }
+            Takes::Number { max } => {
+                if value.parse::<u64>().ok().is_none_or(|number| number > *max) {
+                    return Err(wrong(format!("expected a whole number of at most {max}, found '{}'", domain::text::escaped(value, 40))));
+                }
+            }
+            Takes::Language => {
+                if !matches!(value, "auto" | "en" | "fr") {
+                    return Err(wrong(format!("expected en, fr or auto, found '{}'", domain::text::escaped(value, 40))));
+                }
+            }
+        }
+        self.values.insert((*key).to_owned(), Setting { value: value.to_owned(), source });
+        Ok(())
+    }
+
+    /// Every setting with its value and where it came from, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.values.iter().map(|(key, setting)| (key.as_str(), setting))
+    }
+
+    /// The value of a setting.
+    ///
+    /// # Errors
+    /// `bad_config` for an unknown name.
+    pub fn get(&self, key: &str) -> Result<&Setting> {
+        self.values.get(key).ok_or_else(|| {
+            Error::usage("bad_config", format!("there is no setting '{}'", domain::text::escaped(key, 60))).hint("ganger config")
+        })
+    }
+
+    /// The value as text.
+    ///
+    /// # Errors
+    /// `bad_config`.
+    pub fn text(&self, key: &str) -> Result<&str> {
+        self.get(key).map(|setting| setting.value.as_str())
+    }
+
+    /// The value as a span of time.
+    ///
+    /// # Errors
+    /// `bad_config`.
+    pub fn span(&self, key: &str) -> Result<Duration> {
+        domain::time::parse_duration(self.text(key)?).map_err(|message| Error::usage("bad_config", format!("{key}: {message}")))
+    }
+
+    /// The value as a number.
+    ///
+    /// # Errors
+    /// `bad_config`.
+    pub fn number(&self, key: &str) -> Result<u64> {
+        self.text(key)?.parse().map_err(|_| Error::usage("bad_config", format!("{key}: expected a whole number")))
+    }
+
+    /// The variables that a worker's commands get.
+    #[must_use]
+    pub fn worker_env(&self, name: &domain::id::WorkerName) -> Vec<(String, String)> {
+        let prefix = format!("workers.{name}.env.");
+        self.values
+            .iter()
+            .filter_map(|(key, setting)| key.strip_prefix(&prefix).map(|variable| (variable.to_owned(), setting.value.clone())))
+            .collect()
+    }
+
+    /// The language of titles, briefs and reports; `auto` goes by `lang`, the value of `LANG`.
+    ///
+    /// # Errors
+    /// `bad_config`.
+    pub fn language(&self, lang: Option<&str>) -> Result<Language> {
+        Ok(match self.text("language")? {
+            "fr" => Language::Fr,
+            "auto" if lang.is_some_and(|lang| lang.starts_with("fr")) => Language::Fr,
+            _ => Language::En,
+        })
+    }
+
+    /// The rules for the funnel.
+    ///
+    /// # Errors
+    /// `bad_config`.
+    pub fn settings(&self, lang: Option<&str>) -> Result<Settings> {
+        let lease = self.span("lease")?;
+        let fallback_after = self.span("fallback_after")?;
+        Ok(Settings {
+            lease,
+            limits: Limits { fallback_after, patience: Patience { process: lease, pull: lease.max(fallback_after) } },
+            rules: domain::lifecycle::Rules {
+                cycles_max: u32::try_from(self.number("cycles")?).unwrap_or(u32::MAX),
+                backoff: Backoff::default(),
+            },
+            language: self.language(lang)?,
+        })
+    }
+}
+
+/// The line in which a key is set, from 1.
+fn line_of(text: &str, key: &str) -> usize {
+    text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(key)).map_or(1, |index| index + 1)
+}
+
+/// The text of a configuration file with one value set, everything else left as it is.
+///
+/// # Errors
+/// `bad_config` for a file that is no TOML, an unknown name or a wrong value.
+pub fn with_value(text: &str, key: &str, value: &str) -> Result<String> {
+    let mut probe = Config { values: BTreeMap::new() };
+    probe.set(key, value, Source::Flag)?;
+    let is_number = KEYS.iter().any(|(known, takes)| *known == key && matches!(takes, Takes::Number { .. }));
+    let mut document: toml_edit::DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| Error::usage("bad_config", error.message().to_owned()))?;
+    document[key] = match value.parse::<i64>() {
+        Ok(number) if is_number => toml_edit::value(number),
+        _ => toml_edit::value(value),
+    };
+    Ok(document.to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn every_setting_has_a_default_and_every_default_is_a_setting() {
+        let config = Config::load(None, None, none).unwrap();
+        let names: Vec<&str> = config.all().map(|(key, _)| key).collect();
+        assert_eq!(names, KEYS.map(|(key, _)| key));
+    }
+
+    #[test]
+    fn later_layers_win_and_say_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("config.toml");
+        std::fs::write(&project, "lease = \"60s\"\ncycles = 1\n[workers.a.env]\nKEY = \"x\"\n").unwrap();
+        let config = Config::load(None, Some(&project), |name| (name == "GANGER_CYCLES").then(|| "2".to_owned())).unwrap();
+        assert_eq!(config.span("lease").unwrap(), Duration::from_secs(60));
+        assert_eq!(config.get("lease").unwrap().source, Source::Project(project));
+        assert_eq!(
+            config.get("cycles").unwrap(),
+            &Setting { value: "2".to_owned(), source: Source::Environment("GANGER_CYCLES".to_owned()) }
+        );
+        assert_eq!(config.worker_env(&"a".parse().unwrap()), [("KEY".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn mistakes_name_the_file_the_line_and_the_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("config.toml");
+        for (text, found) in [
+            ("a = 1", "line 1: there is no setting 'a'"),
+            ("\nlease = \"soon\"", "line 2: lease: expected a duration"),
+            ("lease = [", "line 1:"),
+            ("cycles = 999", "at most 100"),
+            ("lease = true", "wrong type"),
+            ("lease = \"1s\"", "shorter than heartbeat"),
+            ("[workers.a.env]\nGANGER_CLAIM = \"x\"", "cannot be set for a worker"),
+        ] {
+            std::fs::write(&project, text).unwrap();
+            let error = Config::load(None, Some(&project), none).unwrap_err();
+            assert!(error.message.contains(found), "{text:?}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn setting_a_value_leaves_the_rest_of_the_file() {
+        let text = "# mine\nlease = \"1m\" # why\n";
+        assert_eq!(with_value(text, "cycles", "1").unwrap(), "# mine\nlease = \"1m\" # why\ncycles = 1\n");
+        assert!(with_value(text, "cycles", "many").is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! The worker: the one loop that runs things without a terminal. Claim, run, renew the lease, check, record the outcome and claim the next
+//! in the same transaction, again. It needs the store and nothing else; its guardian ([`crate::tree`]) owns what it runs.
+
+pub mod lock;
+mod outcome;
+pub mod run;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use domain::event::Actor;
+use domain::id::{Capability, WorkerName};
+use domain::lease::{Claim, Nonce};
+use domain::task::Task;
+use domain::worker::Driver;
+
+use self::lock::NameLock;
+use self::run::{Interrupt, Runner};
+use crate::clock::instant;
+use crate::error::{Error, Kind, Result};
+use crate::orchestrator::{Act, Answer, Card, Orchestrator, Order, WorkerAct};
+use crate::project::Project;
+use crate::random;
+use crate::store::{Listen, Listener};
+
+/// What a worker is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Its name.
+    pub name: WorkerName,
+    /// What it can do; `None` leaves what the roster says.
+    pub can: Option<Vec<Capability>>,
+    /// The command that does each task, with the brief on stdin; without one the task's own `run`.
+    pub command: Option<Vec<String>>,
+    /// Leave after being idle for so long.
+    pub idle_exit: Option<Duration>,
+    /// Leave after one task.
+    pub once: bool,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift {
+    /// How many tasks it completed.
+    pub completed: u32,
+    /// How many attempts failed.
+    pub failed: u32,
+}
+
+/// Between two looks at the store when nothing wakes an idle worker.
+const SLOW_POLL: Duration = Duration::from_secs(1);
+/// The longest wait between two tries while the store does not answer.
+const STORE_RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long a worker goes on trying to reach the store.
+const STORE_PATIENCE: Duration = Duration::from_secs(600);
+
+/// A worker at work.
+pub struct Worker<'p> {
+    project: &'p Project,
+    door: &'p Orchestrator,
+    terms: Terms,
+    runner: Runner<'p>,
+    work: Box<dyn Listener>,
+    shift: Shift,
+    heartbeat: Duration,
+    seen: Instant,
+    _lock: NameLock,
+}
+
+impl<'p> Worker<'p> {
+    /// Takes the name, ends what a killed predecessor left running, and joins the roster.
+    ///
+    /// # Errors
+    /// `worker_running` when the name is taken; those of the store.
+    pub fn start(project: &'p Project, door: &'p Orchestrator, terms: Terms, interrupt: Interrupt) -> Result<Self> {
+        let lock = NameLock::take(project, &terms.name)?;
+        lock::end_leftovers(door, &terms.name)?;
+        let mark = format!("ganger-{}", random::hex()?);
+        let card = Card {
+            name: terms.name.clone(),
+            driver: Driver::Shell,
+            agent: None,
+            target: None,
+            can: terms.can.clone(),
+            thinks: terms.command.is_some(),
+            session: Some(lock::session(&mark)),
+        };
+        door.apply_one(Order::new(Actor::Worker, Act::Join(card)))?;
+        let work = door.store().waker().listen(Listen::Work);
+        let runner = Runner::new(project, door, &terms.name, mark, interrupt)?;
+        let heartbeat = project.config().span("heartbeat")?;
+        Ok(Self { project, door, terms, runner, work, shift: Shift { completed: 0, failed: 0 }, heartbeat, seen: instant(), _lock: lock })
+    }
+
+    /// Works until there is nothing more to wait for: `--once`, `--idle-exit`, or a signal.
+    ///
+    /// # Errors
+    /// Those of a store that stays away for ten minutes.
+    pub fn work(&mut self) -> Result<Shift> {
+        let mut report: Option<Order> = None;
+        let mut idle_since = instant();
+        loop {
+            let stopping = self.runner.interrupted() || (self.terms.once && self.shift.completed + self.shift.failed > 0);
+            let Some(task) = self.report_and_claim(report.take(), !stopping)? else {
+                if stopping {
+                    return self.leave();
+                }
+                let Some(wait) = self.idle_wait(idle_since) else { return self.leave() };
+                self.wait_for_work(wait)?;
+                continue;
+            };
+            report = Some(self.attempt(&task.0, task.1)?);
+            idle_since = instant();
+        }
+    }
+
+    /// One turn for `run --local`: claims a task if there is one, does it and reports it. Says whether there was one.
+    ///
+    /// # Errors
+    /// As [`Worker::work`].
+    pub fn turn(&mut self) -> Result<bool> {
+        let Some((task, claim)) = self.report_and_claim(None, true)? else { return Ok(false) };
+        let report = self.attempt(&task, claim)?;
+        self.report_and_claim(Some(report), false)?;
+        Ok(true)
+    }
+
+    /// Says that this worker leaves, holding nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn leave(&mut self) -> Result<Shift> {
+        self.door.apply_one(Order::new(Actor::Worker, Act::Worker { name: self.terms.name.clone(), what: WorkerAct::Left }))?;
+        Ok(self.shift)
+    }
+
+    fn attempt(&mut self, task: &Task, claim: Claim) -> Result<Order> {
+        let order = self.runner.attempt(task, claim, self.terms.command.as_deref())?;
+        self.seen = instant();
+        match &order.act {
+            Act::Report { command: domain::lifecycle::Command::Complete { .. }, .. } => self.shift.completed += 1,
+            _ => self.shift.failed += 1,
+        }
+        Ok(order)
+    }
+
+    /// Records the outcome of the last task and takes the next one, in one transaction.
+    fn report_and_claim(&mut self, report: Option<Order>, claim: bool) -> Result<Option<(Task, Claim)>> {
+        let mut orders: Vec<Order> = report.into_iter().collect();
+        // An idle worker looks before it writes, so that many of them do not queue for the store.
+        let claim = claim && (!orders.is_empty() || self.door.has_work_for(&self.terms.name)?);
+        if claim {
+            let act = Act::Claim { worker: self.terms.name.clone(), only: None, nonce: Nonce(random::bytes()?) };
+            orders.push(Order::new(Actor::Worker, act).repeatable(random::request_id()?));
+        }
+        if orders.is_empty() {
+            return Ok(None);
+        }
+        let answers = patiently(|| self.door.apply(&orders))?;
+        self.seen = instant();
+        let mut claimed = None;
+        for answer in answers {
+            match answer {
+                Ok(Answer::Claimed { task, claim }) => claimed = Some((*task, claim)),
+                Ok(_) => {}
+                // The claim was taken away meanwhile: what was done is refused, and the next task is as good (G7).
+                Err(error) if error.code == "stale_claim" => self.runner.say(&error.message),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// How long to wait for work; `None` when it is time to leave.
+    fn idle_wait(&self, idle_since: Instant) -> Option<Duration> {
+        match self.terms.idle_exit {
+            None => Some(SLOW_POLL),
+            Some(limit) => limit.checked_sub(idle_since.elapsed()).filter(|left| !left.is_zero()).map(|left| left.min(SLOW_POLL)),
+        }
+    }
+
+    fn wait_for_work(&mut self, wait: Duration) -> Result<()> {
+        if self.seen.elapsed() >= self.heartbeat {
+            let order = Order::new(Actor::Worker, Act::Worker { name: self.terms.name.clone(), what: WorkerAct::Seen });
+            match patiently(|| self.door.apply_one(order.clone())) {
+                Err(error) if error.code == "no_such_worker" => {
+                    return Err(error.hint("it was taken off the roster: start it again to join"));
+                }
+                done => done.map(|_| ())?,
+            }
+            self.seen = instant();
+        }
+        self.runner.wait_idle(self.work.as_mut(), wait);
+        Ok(())
+    }
+
+    /// The folder of the project, for messages.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.project.root().to_owned()
+    }
+}
+
+/// Tries again, later and later with jitter, while the store does not answer. What the rules refuse is not tried again.
+///
+/// # Errors
+/// The last one, after ten minutes; any that is not the store's at once.
+pub fn patiently<T>(mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+    let began = instant();
+    let mut wait = Duration::from_millis(50);
+    loop {
+        match ask() {
+            Err(error) if is_passing(&error) && began.elapsed() < STORE_PATIENCE => {
+                let seed = u64::from_le_bytes(random::bytes()?);
+                let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                std::thread::sleep(Duration::from_millis(ms / 2 + domain::retry::jitter(seed, ms / 2)));
+                wait = (wait * 2).min(STORE_RETRY_MAX);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether an error of the store may pass by itself: a full disk, a busy file, a failing read.
+fn is_passing(error: &Error) -> bool {
+    match error.kind {
+        Kind::Store => matches!(error.code, "disk_full" | "store_io" | "store_busy" | "store_unreachable"),
+        Kind::Unknown => true,
+        Kind::Refused | Kind::Usage | Kind::NotFound | Kind::Nothing | Kind::Bug => false,
+    }
+}

@@ -1,0 +1,116 @@
+//! One process a name. The lock is the kernel's and ends with the process, so a held lock proves that the worker's process lives, and a free
+//! one that it does not: no process id can be mistaken for it (T20, A48).
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use domain::id::WorkerName;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, MachineClock};
+use crate::error::{Error, Result};
+use crate::orchestrator::Orchestrator;
+use crate::project::Project;
+use crate::store::address::Address;
+use crate::store::rows::to_json;
+use crate::tree;
+
+/// The right to be the worker of this name on this machine.
+#[derive(Debug)]
+pub struct NameLock {
+    _file: OwnedFd,
+}
+
+fn path(project: &Project, name: &WorkerName) -> PathBuf {
+    let Address::Sqlite(store) = project.address();
+    let mut folder = store.file_name().unwrap_or_default().to_owned();
+    folder.push(".d");
+    store.with_file_name(folder).join(format!("process-{name}"))
+}
+
+fn file(path: &Path) -> Result<OwnedFd> {
+    open(path, OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| Error::file("open the lock", path, &error.into()))
+}
+
+impl NameLock {
+    /// Takes the name.
+    ///
+    /// # Errors
+    /// `worker_running` when a process has it.
+    pub fn take(project: &Project, name: &WorkerName) -> Result<Self> {
+        let path = path(project, name);
+        let file = file(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::refused("worker_running", format!("a process works as '{name}' already"))
+                .hint(format!("ganger workers show {name}"))
+                .hint("choose another name with --worker")),
+            Err(error) => Err(Error::file("lock", &path, &error.into())),
+        }
+    }
+
+    /// Whether a process of this machine has the name.
+    ///
+    /// # Errors
+    /// `file`.
+    pub fn is_taken(project: &Project, name: &WorkerName) -> Result<bool> {
+        let path = path(project, name);
+        let file = file(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(Error::file("look at the lock", &path, &error.into())),
+        }
+    }
+}
+
+/// What a worker's process says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its process id, for people and for a pidfd; whether it lives is what the lock says.
+    pub pid: u32,
+    /// The machine's name, for people.
+    pub host: String,
+    /// The boot in which it runs: another one means another machine, or one that was started anew.
+    pub boot: String,
+    /// What the environment of everything that it runs carries.
+    pub mark: String,
+}
+
+/// This process's session as JSON.
+#[must_use]
+pub fn session(mark: &str) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    to_json(&Session { pid: std::process::id(), host, boot: MachineClock.boot(), mark: mark.to_owned() })
+}
+
+/// The session of a worker, if its process wrote one.
+///
+/// # Errors
+/// Those of the store.
+pub fn session_of(door: &Orchestrator, name: &WorkerName) -> Result<Option<Session>> {
+    let text = door.look(|snapshot| snapshot.session(name))?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Whether a session belongs to this machine as it runs now.
+#[must_use]
+pub fn is_here(session: &Session) -> bool {
+    session.boot == MachineClock.boot()
+}
+
+/// Ends what a predecessor of this name left running when it and its guardian were killed together (G19). The name's lock must be held.
+///
+/// # Errors
+/// Those of the store.
+pub fn end_leftovers(door: &Orchestrator, name: &WorkerName) -> Result<()> {
+    if let Some(session) = session_of(door, name)?
+        && is_here(&session)
+    {
+        // What cannot be ended is not ours to insist on: the task has a new attempt of its own anyway.
+        let _ = tree::end_leftovers(&session.mark);
+    }
+    Ok(())
+}
