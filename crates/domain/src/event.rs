@@ -1,5 +1,7 @@
 //! What happened, in the past tense: the journal, the feed and the report read it. An event is never changed or removed (G12).
 
+pub mod fold;
+
 use crate::id::{Attempt, TaskId, WorkerName};
 
 macro_rules! words {

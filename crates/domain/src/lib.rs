@@ -2,6 +2,8 @@
 //! Every function here gives the same answer for the same arguments, so each rule can be tested in microseconds.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+#[macro_use]
+mod planted;
 pub mod dependency;
 pub mod event;
 pub mod id;

@@ -276,7 +276,7 @@ impl fmt::Display for Refusal {
             Self::Taken { task, holder } => write!(f, "{task} is held by {holder}"),
             Self::NotReady { task, why } => write!(f, "{task} cannot be claimed yet: {why}"),
             Self::Illegal { task, verb, status, .. } => write!(f, "cannot {verb} {task}: it is {status}"),
-            Self::StillAlive { task } => write!(f, "the claim on {task} is alive"),
+            Self::StillAlive { task } => write!(f, "no claim on {task} is over"),
         }
     }
 }
@@ -293,7 +293,8 @@ pub fn transition(task: &Task, command: &Command, now: Now, rules: Rules) -> Res
             claim(task, worker, *nonce, *lease, lacking, instead_of.as_ref(), now)
         }
         Command::Heartbeat { claim, lease, step, started_at } => {
-            let held = current(task, claim)?;
+            let claim = if planted!("heartbeat_unchecked") { task.claim().unwrap_or(*claim) } else { *claim };
+            let held = current(task, &claim)?;
             let mut after = task.clone();
             after.state = TaskState::InProgress(Held { lease_until: now.store.plus(*lease), step: held.step.max(*step), ..held.clone() });
             let events = started(task, held, *started_at).into_iter().collect();
@@ -302,10 +303,12 @@ pub fn transition(task: &Task, command: &Command, now: Now, rules: Rules) -> Res
         Command::Complete { claim, started_at, checked, note } => {
             if let TaskState::Completed { nonce, .. } = &task.state
                 && *nonce == Some(claim.nonce)
+                && (task.id, task.attempt) == (claim.task, claim.attempt)
             {
                 return Ok(Decision::Already);
             }
-            let held = current(task, claim)?;
+            let claim = if planted!("complete_checks_state_only") { task.claim().unwrap_or(*claim) } else { *claim };
+            let held = current(task, &claim)?;
             let mut after = freed(task);
             after.failure = None;
             after.state = TaskState::Completed { at: now.wall, by: Some(held.worker.clone()), nonce: Some(held.nonce) };
@@ -376,7 +379,7 @@ pub fn transition(task: &Task, command: &Command, now: Now, rules: Rules) -> Res
                 after.lane = edit.lane.unwrap_or(after.lane);
                 after.priority = edit.priority.unwrap_or(after.priority);
                 after.timeout = edit.timeout.unwrap_or(after.timeout);
-                after.attempts_max = edit.attempts_max.unwrap_or(after.attempts_max).max(after.failures);
+                after.attempts_max = edit.attempts_max.unwrap_or(after.attempts_max).max(after.failures).max(1);
                 let fields = edit.fields.iter().map(|&field| field.to_owned()).collect();
                 Ok(change(task, after, vec![about(task, EventKind::TaskEdited).with("fields", Fact::List(fields))]))
             }
@@ -398,7 +401,7 @@ fn claim(
 ) -> Result<Decision, Refusal> {
     match &task.state {
         TaskState::Pending => {}
-        TaskState::InProgress(held) if held.nonce == nonce => return Ok(Decision::Already),
+        TaskState::InProgress(held) if held.nonce == nonce && held.worker == *worker => return Ok(Decision::Already),
         TaskState::InProgress(held) => return Err(Refusal::Taken { task: task.id, holder: held.worker.clone() }),
         TaskState::Completed { .. } | TaskState::Blocked(_) | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
             return Err(Refusal::NotReady { task: task.id, why: format!("it is {}", task.status()) });
@@ -420,7 +423,9 @@ fn claim(
         return Err(Refusal::NotReady { task: task.id, why });
     }
     let mut after = task.clone();
-    after.attempt = Attempt(task.attempt.0.saturating_add(1));
+    if !planted!("token_not_raised") || task.attempt.0 == 0 {
+        after.attempt = Attempt(task.attempt.0.saturating_add(1));
+    }
     after.not_before = None;
     after.avoid = None;
     after.claimed = Some((now.wall, worker.clone()));
@@ -449,6 +454,10 @@ fn claim(
 
 fn expire(task: &Task, now: Now, rules: Rules) -> Result<Decision, Refusal> {
     match &task.state {
+        // Whichever ended first, however late somebody looks: a worker that fell silent before its time was over died, and failed nothing.
+        TaskState::InProgress(held) if held.lease_until <= now.store && held.lease_until < held.timeout_at => {
+            Ok(crash(task, held, "lease", now))
+        }
         TaskState::InProgress(held) if held.timeout_at <= now.store => {
             let failure = Failure {
                 reason: FailReason::Timeout,
@@ -457,7 +466,6 @@ fn expire(task: &Task, now: Now, rules: Rules) -> Result<Decision, Refusal> {
             let event = by(task, held, EventKind::TaskExpired).text("reason", "timeout");
             Ok(fail(task, held, &failure, vec![event], now, rules))
         }
-        TaskState::InProgress(held) if held.lease_until <= now.store => Ok(crash(task, held, "lease", now)),
         TaskState::InProgress(_)
         | TaskState::Pending
         | TaskState::Completed { .. }
@@ -549,7 +557,7 @@ fn unblock(task: &Task, command: &Command, events: Vec<NewEvent>, now: Now) -> R
 fn current<'t>(task: &'t Task, claim: &Claim) -> Result<&'t Held, Refusal> {
     let stale = |holder: Option<WorkerName>| Refusal::StaleClaim { task: task.id, attempt: claim.attempt, status: task.status(), holder };
     match &task.state {
-        TaskState::InProgress(held) if held.nonce == claim.nonce && task.attempt == claim.attempt && task.id == claim.task => Ok(held),
+        TaskState::InProgress(held) if is_current(task, held, claim) => Ok(held),
         TaskState::InProgress(held) => Err(stale(Some(held.worker.clone()))),
         TaskState::Pending
         | TaskState::Completed { .. }
@@ -557,6 +565,14 @@ fn current<'t>(task: &'t Task, claim: &Claim) -> Result<&'t Held, Refusal> {
         | TaskState::Failed { .. }
         | TaskState::Cancelled { .. } => Err(stale(None)),
     }
+}
+
+/// The attempt is the fence; the nonce keeps it unguessable, and unique also after a restore from a backup (G7).
+fn is_current(task: &Task, held: &Held, claim: &Claim) -> bool {
+    if planted!("owner_only") {
+        return task.id == claim.task && claim.attempt <= task.attempt;
+    }
+    task.id == claim.task && task.attempt == claim.attempt && held.nonce == claim.nonce
 }
 
 /// The task without its claim, pending.
@@ -583,3 +599,6 @@ fn change(before: &Task, after: Task, events: Vec<NewEvent>) -> Decision {
 fn illegal(task: &Task, command: &Command, hint: Option<String>) -> Refusal {
     Refusal::Illegal { task: task.id, verb: command.verb(), status: task.status(), hint }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,9 @@ pub fn wait(backoff: Backoff, task: TaskId, attempt: Attempt, failures: u32) -> 
     let span_ms =
         backoff.base.as_millis().checked_mul(1_u128 << doublings).map_or(backoff.cap.as_millis(), |ms| ms.min(backoff.cap.as_millis()));
     let span_ms = u64::try_from(span_ms).unwrap_or(u64::MAX);
+    if planted!("retry_without_jitter") {
+        return Duration::from_millis(span_ms);
+    }
     Duration::from_millis(jitter((u64::from(task.0) << 32) | u64::from(attempt.0), span_ms))
 }
 

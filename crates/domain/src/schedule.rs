@@ -81,6 +81,14 @@ pub fn reach(key: &LaneKey, worker: &Worker, roster: &[Worker], now: StoreTime, 
     match &key.assignee {
         Some(assignee) => match roster.iter().find(|other| other.name == *assignee) {
             None => Reach::ReadySince(long_ago),
+            // However long it is there, it will never do this one.
+            Some(other) if !is_possible(key, other) => {
+                if worker.has(&key.needs) {
+                    Reach::Instead
+                } else {
+                    since_all_left(key, roster, now, long_ago, limits.patience)
+                }
+            }
             Some(other) => match believed(other) {
                 WorkerState::Idle | WorkerState::Busy | WorkerState::Waiting | WorkerState::Paused => Reach::Nothing,
                 WorkerState::Unknown => Reach::ReadySince(long_ago),
@@ -94,11 +102,13 @@ pub fn reach(key: &LaneKey, worker: &Worker, roster: &[Worker], now: StoreTime, 
 
 /// Nobody who can do the lane may be there, and the last one who could must have left long enough ago.
 fn since_all_left(key: &LaneKey, roster: &[Worker], now: StoreTime, long_ago: StoreTime, patience: Patience) -> Reach {
-    for other in roster.iter().filter(|other| is_possible(key, other) && other.has(&key.needs)) {
+    let could = |other: &&Worker| is_own(key, other) || (is_possible(key, other) && other.has(&key.needs));
+    for other in roster.iter().filter(could) {
         match other.belief(now, patience).state {
             WorkerState::Idle | WorkerState::Busy | WorkerState::Waiting | WorkerState::Paused => return Reach::Nothing,
-            WorkerState::Unknown => {}
-            WorkerState::Gone | WorkerState::Limited => {
+            // A limited worker heartbeats on, so when its limit began is not known: only how long the task has been ready counts.
+            WorkerState::Unknown | WorkerState::Limited => {}
+            WorkerState::Gone => {
                 if other.away_since(now, patience).is_some_and(|since| since > long_ago) {
                     return Reach::Nothing;
                 }
@@ -117,7 +127,10 @@ pub fn others_can(key: &LaneKey, worker: &WorkerName, roster: &[Worker], now: St
                 WorkerState::Idle | WorkerState::Busy | WorkerState::Waiting => true,
                 WorkerState::Paused | WorkerState::Limited | WorkerState::Gone | WorkerState::Unknown => false,
             }
-            && reach(key, other, roster, now, limits) == Reach::Own
+            && match reach(key, other, roster, now, limits) {
+                Reach::Own | Reach::Instead => true,
+                Reach::ReadySince(_) | Reach::Nothing => false,
+            }
     })
 }
 
@@ -139,3 +152,6 @@ pub struct Rank {
 pub fn first(ready: impl IntoIterator<Item = Rank>) -> Option<Rank> {
     ready.into_iter().min()
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

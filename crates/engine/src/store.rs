@@ -205,6 +205,11 @@ pub trait Snapshot {
     /// # Errors
     /// Those of the store.
     fn live(&self) -> Result<Vec<Task>>;
+    /// The free tasks (claimable now, or when their time has come) of one plan, or of all, by lane.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn free(&self, plan: Option<PlanId>) -> Result<Vec<Free>>;
     /// The open claims whose lease or time is over at `now`.
     ///
     /// # Errors
@@ -310,6 +315,17 @@ pub trait Snapshot {
     /// # Errors
     /// Those of the store.
     fn last_task(&self) -> Result<u32>;
+}
+
+/// The free tasks of one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Free {
+    /// The lane.
+    pub lane: LaneId,
+    /// How many.
+    pub count: u32,
+    /// The first of them by id.
+    pub example: TaskId,
 }
 
 /// Which ready tasks count.

@@ -39,6 +39,8 @@ pub trait Asked: Send {
     fn fd(&self) -> std::os::fd::BorrowedFd<'_>;
     /// How often it was asked so far: once means "take nothing new", twice "end what runs".
     fn times(&self) -> u32;
+    /// Forgets what made the descriptor readable.
+    fn drain(&self);
 }
 
 /// Whoever may interrupt.
@@ -111,6 +113,7 @@ impl<'p> Runner<'p> {
                 let interrupt = self.interrupt.fd();
                 let mut fds = [PollFd::new(&fd, PollFlags::IN), PollFd::new(&interrupt, PollFlags::IN)];
                 let _ = poll(&mut fds, Some(&timespec(at_most)));
+                self.interrupt.drain();
                 work.drain();
             }
         }
@@ -277,15 +280,13 @@ impl<'p> Runner<'p> {
         let guardian = self.guardian.fd();
         let interrupt = self.interrupt.fd();
         let bereft = self.bereft.fd();
-        let mut fds = vec![PollFd::new(&guardian, PollFlags::IN)];
-        if self.interrupt.times() < 2 {
-            fds.push(PollFd::new(&interrupt, PollFlags::IN));
-        }
+        let mut fds = vec![PollFd::new(&guardian, PollFlags::IN), PollFd::new(&interrupt, PollFlags::IN)];
         if let Some(bereft) = &bereft {
             fds.push(PollFd::new(bereft, PollFlags::IN));
         }
         let at_most = if bereft.is_some() { at_most } else { at_most.min(SLOW_LOOK) };
         let _ = poll(&mut fds, Some(&timespec(at_most)));
+        self.interrupt.drain();
     }
 
     /// Whether the claim is somebody else's by now.

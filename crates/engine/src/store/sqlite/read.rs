@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 use super::failure;
 use crate::error::Result;
 use crate::store::rows::{self, Number};
-use crate::store::{BadRow, EventRow, Filter, FullTask, PlanRow, PlanTally, Snapshot, TopFilter};
+use crate::store::{BadRow, EventRow, Filter, Free, FullTask, PlanRow, PlanTally, Snapshot, TopFilter};
 
 /// One transaction's view of the file.
 pub(super) struct Rows<'c> {
@@ -370,6 +370,15 @@ impl Snapshot for Rows<'_> {
         let mut live = self.tasks(select_task!("FROM tasks t INDEXED BY tasks_live WHERE t.status = 1"), [])?;
         live.sort_unstable_by_key(|task| task.id);
         Ok(live)
+    }
+
+    fn free(&self, plan: Option<PlanId>) -> Result<Vec<Free>> {
+        let sql = "SELECT lane, count(*), min(id) FROM tasks INDEXED BY tasks_ready WHERE status = 0 AND waiting = 0 AND held = 0 AND (?1 IS NULL OR plan = ?1)
+                   AND NOT EXISTS (SELECT 1 FROM unreadable u WHERE u.task = tasks.id) GROUP BY lane ORDER BY lane";
+        let read = |row: &Row<'_>| -> Decoded<Free> {
+            Ok(Free { lane: LaneId(get(row, 0)?), count: get(row, 1)?, example: TaskId(get(row, 2)?) })
+        };
+        self.all(sql, [plan.map(|plan| plan.0)], read)?.into_iter().map(|free| self.whole("tasks", free)).collect()
     }
 
     fn due(&self, now: StoreTime) -> Result<Vec<TaskId>> {

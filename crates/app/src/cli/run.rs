@@ -1,0 +1,388 @@
+//! `ganger run`.
+
+use std::os::unix::process::CommandExt;
+use std::time::Duration;
+
+use domain::event::EventKind;
+use domain::id::{EventSeq, PlanId, WorkerName};
+use domain::task::Status;
+use engine::clock::{instant, local_hour};
+use engine::error::{Error, Result};
+use engine::orchestrator::query::Standing;
+use engine::orchestrator::{Answer, Orchestrator};
+use engine::project::Project;
+use engine::services::foreman::{Foreman, Stuck, wanted};
+use engine::store::sqlite::Use;
+use engine::store::{EventRow, Listen};
+use engine::worker::run::Asked;
+use engine::worker::{Terms, Worker};
+use engine::{files, planning, random};
+use serde_json::json;
+
+use super::{plan, values};
+use crate::context::Context;
+use crate::exit;
+use crate::output::{Tint, tinted};
+use crate::signals::Signals;
+
+/// Do everything: add the plan, start workers, follow them, test, repair, and report at the end. Ctrl-C once lets what runs end; twice ends it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A plan to add first; only its tasks are waited for
+    #[arg(value_name = "PLAN")]
+    plan: Option<String>,
+    /// How many shell workers, or the names of workers
+    #[arg(long, value_name = "N|NAME,…")]
+    workers: Option<String>,
+    /// Play the workers one after another in this process
+    #[arg(long)]
+    local: bool,
+    /// Leave the tests out
+    #[arg(long)]
+    no_tests: bool,
+    /// How many repairs a failing test may ask for
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    cycles: Option<u32>,
+    /// Look at least this often, also when nothing wakes us
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    poll_interval: Option<Duration>,
+    /// Stop handing out after so many hours
+    #[arg(long, value_name = "H")]
+    max_hours: Option<f64>,
+    /// Go on in the background
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Looks come at least this far apart, however much happens.
+const LOOK_APART: Duration = Duration::from_millis(50);
+/// And at most this far, since a dead worker on another host tells nobody.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
+/// How many names or workers `--workers` takes.
+const WORKERS_MAX: u32 = 256;
+
+pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
+    let project = project(&args, context)?;
+    if args.detach {
+        return detach(context, &project);
+    }
+    let door = project.open(Use::Resident)?;
+    let scope = match &args.plan {
+        Some(name) => Some(import(context, &project, &door, name)?),
+        None => None,
+    };
+    let cycles = args.cycles.map_or_else(|| project.config().number("cycles").map(|n| u32::try_from(n).unwrap_or(3)), Ok)?;
+    let (named, count) = workers(args.workers.as_deref())?;
+    let roster = door.look(|snapshot| snapshot.workers())?;
+    let names = wanted(named, count, &roster);
+    let signals = Signals::watch()?;
+    let last_before = door.look(|snapshot| snapshot.last_event())?;
+    let mut foreman = Foreman::new(&project, &door, scope, !args.no_tests, if args.local { Vec::new() } else { names.clone() });
+    foreman.begin(cycles)?;
+    let deadline = args.max_hours.map(|hours| instant() + Duration::from_secs_f64(hours.clamp(0.0, 8_784.0) * 3_600.0));
+    let mut progress = Progress::new(context, last_before);
+    let ended = if args.local {
+        local(context, &project, &door, &mut foreman, &names, signals, &mut progress)?
+    } else {
+        let every = args.poll_interval.unwrap_or(LOOK_AT_LEAST).min(LOOK_AT_LEAST);
+        follow(context, &door, &mut foreman, &signals, &mut progress, every, deadline)?
+    };
+    let standing = door.standing(scope)?;
+    let success = foreman.is_success(&standing);
+    let outcome = match (success, ended) {
+        (true, _) => "done",
+        (false, Ended::Over) => "unfinished",
+        (false, Ended::Stopped) => "stopped",
+    };
+    foreman.finish(outcome)?;
+    progress.show(context, &door, &standing)?;
+    progress.clear(context);
+    let stuck = if success { Vec::new() } else { foreman.stuck()? };
+    context.notices(&door);
+    tell(context, &project, &standing, outcome, &stuck)?;
+    Ok(if success { exit::DONE } else { exit::REFUSED })
+}
+
+/// The project; with a plan and without a project one is made beside the plan.
+fn project(args: &Args, context: &mut Context) -> Result<Project> {
+    let Some(plan) = args.plan.as_deref().filter(|plan| *plan != "-") else { return context.project() };
+    let path = context.start.join(plan);
+    if !files::is_file(&path) {
+        return Err(Error::usage("file", format!("there is no plan {}", files::shown(&path))).hint("ganger run PLAN.toml"));
+    }
+    match context.project() {
+        Err(error) if error.code == "no_project" => {
+            let folder = path.parent().unwrap_or(&context.start).to_owned();
+            let folder = files::real(&folder).unwrap_or(folder);
+            let (project, is_new) = Project::init(&folder, &[], &context.around)?;
+            if is_new {
+                context.printer.say(&format!("made a project in {}", files::shown(&folder)));
+            }
+            Ok(project)
+        }
+        found => found,
+    }
+}
+
+fn import(context: &mut Context, project: &Project, door: &Orchestrator, name: &str) -> Result<PlanId> {
+    let read = plan::read(context, project, name, None)?;
+    let request = context.request.clone().map_or_else(random::request_id, Ok)?;
+    match planning::import(project, door, read.plan, &read.text, Some(name), request)? {
+        Answer::Added { plan, first, count, resumed } => {
+            let last = domain::id::TaskId(first.0 + count.saturating_sub(1));
+            let what = if resumed { "going on with" } else { "added" };
+            context.printer.say(&format!("{what} {count} tasks, {first} to {last}"));
+            Ok(plan)
+        }
+        other => Err(Error::bug(format!("importing a plan was answered with {other:?}"))),
+    }
+}
+
+fn workers(text: Option<&str>) -> Result<(Option<Vec<WorkerName>>, Option<u32>)> {
+    let Some(text) = text else { return Ok((None, None)) };
+    if let Ok(count) = text.parse::<u32>() {
+        if !(1..=WORKERS_MAX).contains(&count) {
+            return Err(Error::usage("bad_workers", format!("--workers takes 1 to {WORKERS_MAX} workers, or names")));
+        }
+        return Ok((None, Some(count)));
+    }
+    let names = text
+        .split(',')
+        .map(|name| name.trim().parse().map_err(|error: domain::id::BadId| Error::usage("bad_worker", format!("failed to {error}"))))
+        .collect::<Result<Vec<WorkerName>>>()?;
+    Ok((Some(names), None))
+}
+
+/// Starts the same command without `--detach` in a session of its own.
+fn detach(context: &mut Context, project: &Project) -> Result<u8> {
+    let failed = |error: std::io::Error| Error::refused("no_detach", format!("cannot go on in the background: {error}"));
+    let log = project.folder().join("log").join("run.log");
+    let errors = files::append_to(&log)?;
+    let output = errors.try_clone().map_err(failed)?;
+    let args = std::env::args_os().skip(1).filter(|arg| arg != "--detach");
+    let child = std::process::Command::new(std::env::current_exe().map_err(failed)?)
+        .args(args)
+        .stdin(std::process::Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    if context.json {
+        context.printer.json(&json!({ "pid": child.id(), "log": log }))?;
+    } else {
+        context.printer.line(&format!("running in the background as process {}; its words go to {}", child.id(), project.short(&log)));
+        context.printer.line("next: ganger status, ganger log -f");
+    }
+    Ok(exit::DONE)
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Nothing goes on by itself.
+    Over,
+    /// Somebody, or the clock, stopped it.
+    Stopped,
+}
+
+/// Looks, shows, waits, until it is over.
+fn follow(
+    context: &mut Context,
+    door: &Orchestrator,
+    foreman: &mut Foreman<'_>,
+    signals: &Signals,
+    progress: &mut Progress,
+    every: Duration,
+    deadline: Option<std::time::Instant>,
+) -> Result<Ended> {
+    let mut listener = door.store().waker().listen(Listen::Any);
+    let mut asked = 0;
+    loop {
+        listener.drain();
+        let looked = instant();
+        let times = signals.times().max(u32::from(deadline.is_some_and(|deadline| instant() >= deadline)));
+        if times > asked {
+            foreman.roster().ask_to_stop();
+            context.printer.say(if times == 1 { "stopping: what runs may end (Ctrl-C again ends it)" } else { "ending what runs" });
+            asked = times;
+        }
+        if asked > 0 {
+            let standing = door.standing(None)?;
+            progress.show(context, door, &standing)?;
+            if !foreman.roster().any_running() {
+                return Ok(Ended::Stopped);
+            }
+        } else {
+            let seen = foreman.tick()?;
+            progress.show(context, door, &seen.standing)?;
+            if seen.over {
+                foreman.roster().ask_to_stop();
+                return Ok(Ended::Over);
+            }
+        }
+        engine::services::wait(&*listener, signals, foreman.roster(), every);
+        // However much happens, a look now and then is enough.
+        std::thread::sleep(LOOK_APART.saturating_sub(looked.elapsed()));
+    }
+}
+
+/// Plays the workers one after another in this process.
+fn local(
+    context: &mut Context,
+    project: &Project,
+    door: &Orchestrator,
+    foreman: &mut Foreman<'_>,
+    names: &[WorkerName],
+    signals: Signals,
+    progress: &mut Progress,
+) -> Result<Ended> {
+    let mut workers = Vec::with_capacity(names.len());
+    for name in names {
+        let terms = Terms { name: name.clone(), can: None, command: None, idle_exit: None, once: false };
+        workers.push(Worker::start(project, door, terms, Box::new(signals.share()?))?);
+    }
+    let mut listener = door.store().waker().listen(Listen::Any);
+    let ended = loop {
+        listener.drain();
+        let mut worked = false;
+        for worker in &mut workers {
+            if signals.times() > 0 {
+                break;
+            }
+            worked |= worker.turn()?;
+            let standing = door.standing(None)?;
+            progress.show(context, door, &standing)?;
+        }
+        if signals.times() > 0 {
+            break Ended::Stopped;
+        }
+        let seen = foreman.tick()?;
+        progress.show(context, door, &seen.standing)?;
+        if seen.over {
+            break Ended::Over;
+        }
+        if !worked {
+            listener.wait(LOOK_AT_LEAST);
+        }
+    };
+    for worker in &mut workers {
+        worker.leave()?;
+    }
+    Ok(ended)
+}
+
+/// What is shown while it runs: a line for each end of an attempt, and on a terminal a bar below them.
+struct Progress {
+    seen: EventSeq,
+    bar: Option<indicatif::ProgressBar>,
+    color: bool,
+    quiet: bool,
+}
+
+impl Progress {
+    fn new(context: &Context, seen: EventSeq) -> Self {
+        let bar = (context.printer.err_is_terminal && !context.json).then(|| {
+            let bar = indicatif::ProgressBar::new(1);
+            let style = indicatif::ProgressStyle::with_template("{bar:30} {percent:>3}% {msg} {elapsed} (left: {eta})");
+            bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
+            bar
+        });
+        Self { seen, bar, color: context.printer.color_err, quiet: context.json }
+    }
+
+    fn show(&mut self, context: &mut Context, door: &Orchestrator, standing: &Standing) -> Result<()> {
+        loop {
+            let events = door.events(self.seen, 500)?;
+            let Some(last) = events.last() else { break };
+            self.seen = last.seq;
+            for line in events.iter().filter_map(|event| self.line(event)) {
+                match &self.bar {
+                    Some(bar) => bar.suspend(|| context.printer.say(&line)),
+                    None if self.quiet => {}
+                    None => context.printer.say(&line),
+                }
+            }
+        }
+        if let Some(bar) = &self.bar {
+            let counts = &standing.counts;
+            bar.set_length(u64::from(counts.all().max(1)));
+            bar.set_position(u64::from(counts.of(Status::Completed) + counts.of(Status::Cancelled)));
+            bar.set_message(format!(
+                "{} · {} running · {} ready or waiting · {} failed",
+                standing.phase(),
+                standing.running.len(),
+                counts.of(Status::Pending),
+                counts.of(Status::Failed)
+            ));
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, context: &mut Context) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        context.printer.flush();
+    }
+
+    /// A line about an event, where it is one that somebody who watches wants to know.
+    fn line(&self, event: &EventRow) -> Option<String> {
+        let (word, tint) = match event.kind {
+            EventKind::TaskCompleted => ("COMPLETED", Tint::Green),
+            EventKind::TaskFailed => ("failed", Tint::Red),
+            EventKind::TaskBlocked => ("BLOCKED", Tint::Yellow),
+            EventKind::TaskExpired => ("taken back", Tint::Yellow),
+            EventKind::TaskReleased => ("given back", Tint::Yellow),
+            EventKind::TaskCancelled => ("CANCELLED", Tint::Yellow),
+            EventKind::WorkerLost => ("lost", Tint::Red),
+            EventKind::TaskFellBack => ("fell back", Tint::Yellow),
+            _ => return None,
+        };
+        let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
+        let note =
+            ["note", "reason", "why"].iter().find_map(|name| data.get(*name).and_then(serde_json::Value::as_str)).unwrap_or_default();
+        let what = event.task.map_or_else(String::new, |id| id.to_string());
+        let by = event.worker.as_ref().map_or_else(String::new, |worker| format!(" {worker}"));
+        let note = domain::text::escaped(note.lines().next().unwrap_or_default(), 100);
+        Some(format!("{} {what:>6} {}{by}  {note}", local_hour(event.at), tinted(word, tint, self.color)).trim_end().to_owned())
+    }
+}
+
+/// The last word: how it stands, what waits for a person, where the report is.
+fn tell(context: &mut Context, project: &Project, standing: &Standing, outcome: &str, stuck: &[Stuck]) -> Result<()> {
+    let counts: serde_json::Map<String, serde_json::Value> =
+        Status::ALL.iter().map(|status| (status.as_str().to_owned(), standing.counts.of(*status).into())).collect();
+    let report = project.report();
+    if context.json {
+        let stuck: Vec<_> = stuck
+            .iter()
+            .map(|stuck| json!({ "id": stuck.task.to_string(), "title": stuck.title, "why": stuck.why, "command": stuck.command }))
+            .collect();
+        return context
+            .printer
+            .json(&json!({ "outcome": outcome, "counts": counts, "percent": standing.percent(), "stuck": stuck, "report": report }));
+    }
+    let color = context.printer.color;
+    let word = match outcome {
+        "done" => tinted("done", Tint::Green, color),
+        other => tinted(other, Tint::Red, color),
+    };
+    let parts: Vec<String> = Status::ALL
+        .iter()
+        .filter(|status| standing.counts.of(**status) > 0)
+        .map(|status| format!("{} {status}", standing.counts.of(*status)))
+        .collect();
+    context.printer.line(&format!("{word}: {}", if parts.is_empty() { "there was nothing to do".to_owned() } else { parts.join(", ") }));
+    for stuck in stuck {
+        context.printer.line(&format!(
+            "  {} {}: {}",
+            stuck.task,
+            domain::text::escaped(&stuck.title, 80),
+            domain::text::escaped(&stuck.why, 160)
+        ));
+        context.printer.line(&format!("    {}", tinted(&stuck.command, Tint::Blue, color)));
+    }
+    context.printer.line(&format!("report: {}", files::shown(&report)));
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Values of flags that several commands take.
+
+use std::time::Duration;
+
+use domain::id::{Capability, TaskId};
+use domain::text::BadText;
+use engine::error::{Error, Result};
+
+/// `90s`, `15m`, `2h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    domain::time::parse_duration(text)
+}
+
+/// `T-001,T-002`.
+pub(crate) fn task_ids(text: &str) -> Result<TaskId, String> {
+    text.trim().parse().map_err(|error: domain::id::BadId| format!("failed to {error}"))
+}
+
+/// A priority in any case.
+pub(crate) fn priority(text: &str) -> Result<domain::task::Priority, String> {
+    domain::task::Priority::parse(text).ok_or_else(|| format!("expected low, med or high, found '{}'", domain::text::escaped(text, 40)))
+}
+
+/// A kind of task.
+pub(crate) fn kind(text: &str) -> Result<domain::task::Kind, String> {
+    domain::task::Kind::from_word(text).ok_or_else(|| format!("expected feature, test or fix, found '{}'", domain::text::escaped(text, 40)))
+}
+
+/// A status in any case.
+pub(crate) fn status(text: &str) -> Result<domain::task::Status, String> {
+    domain::task::Status::from_word(&text.to_ascii_uppercase().replace('-', "_")).ok_or_else(|| {
+        format!("expected one of PENDING, IN_PROGRESS, COMPLETED, BLOCKED, FAILED, CANCELLED, found '{}'", domain::text::escaped(text, 40))
+    })
+}
+
+/// Capabilities, sorted, no doubles.
+pub(crate) fn sorted(mut capabilities: Vec<Capability>) -> Vec<Capability> {
+    capabilities.sort_unstable();
+    capabilities.dedup();
+    capabilities
+}
+
+fn bad_text(field: &str, error: &BadText) -> Error {
+    Error::usage("bad_text", format!("the {field} is refused: {error}"))
+}
+
+/// A title or anything else of one line.
+pub(crate) fn title(field: &str, text: &str) -> Result<String> {
+    domain::text::title(text).map_err(|error| bad_text(field, &error))
+}
+
+/// A text of any length.
+pub(crate) fn long(field: &str, text: &str) -> Result<String> {
+    domain::text::long(text).map_err(|error| bad_text(field, &error))
+}
+
+/// A command, or nothing.
+pub(crate) fn maybe_long(field: &str, text: Option<String>) -> Result<Option<String>> {
+    text.map(|text| long(field, &text)).transpose()
+}
+
+/// Several texts.
+pub(crate) fn all_long(field: &str, texts: Vec<String>) -> Result<Vec<String>> {
+    texts.iter().map(|text| long(field, text)).collect()
+}
+
+/// An agent role: a name in the agents library, or none.
+pub(crate) fn role(text: &str) -> Result<Option<String>> {
+    let text = title("agent", text)?;
+    let name = text.strip_prefix('@').and_then(|rest| rest.split_once('/').map(|(_, role)| role)).unwrap_or(&text);
+    let name = name.strip_suffix(".md").unwrap_or(name);
+    if name == "none" || name == "auto" {
+        return Ok(None);
+    }
+    domain::plan::check_path(name)
+        .map_err(|why| Error::usage("bad_text", format!("the agent '{}' {why}", domain::text::escaped(name, 100))))?;
+    Ok(Some(name.to_owned()))
+}

@@ -1,0 +1,163 @@
+//! `ganger workers`.
+
+use domain::event::Actor;
+use domain::id::{Capability, WorkerName};
+use domain::worker::{Driver, WorkerState};
+use engine::error::{Error, Result};
+use engine::orchestrator::query::WorkerView;
+use engine::orchestrator::{Act, Card, WorkerAct};
+
+use super::values;
+use crate::context::Context;
+use crate::output::Tint;
+use crate::output::table::{Cell, Table, terminal_width};
+use crate::{exit, wire};
+
+/// The roster: who is there, what each does, and why that is believed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Put a worker on the roster, or change what it can do
+    Add {
+        /// Its name
+        name: WorkerName,
+        /// How it is driven: pull (it calls `ganger claim`) or shell (a process of ganger's)
+        #[arg(long, value_name = "D", value_parser = driver)]
+        driver: Option<Driver>,
+        /// The agent that it runs
+        #[arg(long, value_name = "A")]
+        agent: Option<String>,
+        /// Its pane, as session:window
+        #[arg(long, value_name = "T")]
+        target: Option<String>,
+        /// What it can do
+        #[arg(long, value_name = "CAP,…", value_delimiter = ',')]
+        can: Option<Vec<Capability>>,
+    },
+    /// Show one worker
+    Show {
+        /// Its name
+        name: WorkerName,
+    },
+    /// Set a worker aside: it gets nothing, and keeps what it has
+    Pause {
+        /// Its name
+        name: WorkerName,
+    },
+    /// Take a worker up again
+    Resume {
+        /// Its name
+        name: WorkerName,
+    },
+    /// Take a worker off the roster; what it holds is taken back
+    Remove {
+        /// Its name
+        name: WorkerName,
+    },
+}
+
+fn driver(text: &str) -> Result<Driver, String> {
+    match Driver::from_word(text) {
+        Some(driver @ (Driver::Pull | Driver::Shell)) => Ok(driver),
+        Some(Driver::Headless | Driver::Tmux) => Err("this version of ganger drives no agents itself: use pull or shell".to_owned()),
+        None => Err("expected pull or shell".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
+    let (project, door) = context.open()?;
+    let name = match args.what {
+        None => {
+            engine::services::monitor::tend(&project, &door)?;
+            return list(context, &door.workers()?);
+        }
+        Some(What::Show { name }) => {
+            engine::services::monitor::tend(&project, &door)?;
+            name
+        }
+        Some(What::Add { name, driver, agent, target, can }) => {
+            let known = door.workers()?.into_iter().find(|view| view.worker.name == name);
+            let driver = driver.or(known.map(|view| view.worker.driver)).unwrap_or(Driver::Pull);
+            let line = |field: &str, text: Option<String>| text.map(|text| values::title(field, &text)).transpose();
+            let card = Card {
+                name: name.clone(),
+                driver,
+                agent: line("agent", agent)?,
+                target: line("target", target)?,
+                can: can.map(values::sorted),
+                thinks: driver == Driver::Pull,
+                session: None,
+            };
+            context.apply(&door, Actor::Human, Act::Join(card))?;
+            name
+        }
+        Some(What::Pause { name }) => change(context, &door, name, WorkerAct::Pause)?,
+        Some(What::Resume { name }) => change(context, &door, name, WorkerAct::Resume)?,
+        Some(What::Remove { name }) => {
+            let name = change(context, &door, name, WorkerAct::Remove)?;
+            if context.json {
+                context.printer.json(&serde_json::json!({ "name": name.as_str(), "removed": true }))?;
+            } else {
+                context.printer.line(&format!("{name}: removed"));
+            }
+            return Ok(exit::DONE);
+        }
+    };
+    let view = door.workers()?.into_iter().find(|view| view.worker.name == name).ok_or_else(|| Error::no_worker(&name))?;
+    if context.json {
+        context.printer.json(&wire::Worker::from(&view))?;
+    } else {
+        context.printer.line(&format!("{name}: {} ({})", view.belief.state, view.belief.why));
+    }
+    Ok(exit::DONE)
+}
+
+fn change(context: &mut Context, door: &engine::orchestrator::Orchestrator, name: WorkerName, what: WorkerAct) -> Result<WorkerName> {
+    context.apply(door, Actor::Human, Act::Worker { name: name.clone(), what })?;
+    Ok(name)
+}
+
+fn list(context: &mut Context, views: &[WorkerView]) -> Result<u8> {
+    if context.json {
+        let shapes: Vec<wire::Worker> = views.iter().map(wire::Worker::from).collect();
+        context.printer.json(&shapes)?;
+        return Ok(exit::DONE);
+    }
+    let mut table = Table::new(&["WORKER", "DRIVER", "STATE", "TASK", "IDLE", "WORKED", "CAN", "WHY"], 7);
+    for view in views {
+        table.row(vec![
+            view.worker.name.as_str().into(),
+            view.worker.driver.as_str().into(),
+            Cell::new(view.belief.state.as_str()).tint(tint(view.belief.state)),
+            view.sight.task.map_or_else(String::new, |id| id.to_string()).into(),
+            domain::time::show_duration(std::time::Duration::from_secs(view.sight.idle.as_secs())).replace("0ms", "0s").into(),
+            domain::time::show_duration(std::time::Duration::from_secs(view.sight.runtime.as_secs())).replace("0ms", "0s").into(),
+            view.worker.can.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into(),
+            view.belief.why.as_str().into(),
+        ]);
+    }
+    if table.is_empty() {
+        context.printer.say("nobody is on the roster: `ganger run` starts workers, `ganger workers add NAME` adds one");
+        return Ok(exit::DONE);
+    }
+    let (width, color) = (terminal_width(), context.printer.color);
+    for line in table.lines(width, color) {
+        context.printer.line(&line);
+    }
+    Ok(exit::DONE)
+}
+
+fn tint(state: WorkerState) -> Tint {
+    match state {
+        WorkerState::Idle => Tint::Blue,
+        WorkerState::Busy => Tint::Green,
+        WorkerState::Waiting | WorkerState::Limited | WorkerState::Paused => Tint::Yellow,
+        WorkerState::Gone => Tint::Red,
+        WorkerState::Unknown => Tint::Dim,
+    }
+}

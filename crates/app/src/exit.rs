@@ -1,0 +1,10 @@
+//! The exit codes that scripts rely on.
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// Refused or failed.
+pub(crate) const REFUSED: u8 = 1;
+/// Usage or bad input.
+pub(crate) const USAGE: u8 = 2;
+/// Nothing to claim.
+pub(crate) const NOTHING: u8 = 4;

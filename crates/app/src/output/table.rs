@@ -1,0 +1,128 @@
+//! Tables for people: columns as wide as their cells, the last one or a chosen one cut to the terminal. Foreign text is escaped here.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::{Tint, tinted};
+
+/// A cell with its colour.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell {
+    text: String,
+    tint: Option<Tint>,
+}
+
+impl Cell {
+    /// A cell; hidden characters of its text are shown escaped.
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: domain::text::escaped(text, 300), tint: None }
+    }
+
+    /// The same cell in a colour.
+    pub(crate) fn tint(mut self, tint: Tint) -> Self {
+        self.tint = Some(tint);
+        self
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text.as_ref())
+    }
+}
+
+/// A table that grows line by line.
+#[derive(Debug)]
+pub(crate) struct Table {
+    head: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+    stretch: usize,
+}
+
+impl Table {
+    /// A table with this head. The column `stretch` gives way when the terminal is narrow.
+    pub(crate) fn new(head: &[&'static str], stretch: usize) -> Self {
+        Self { head: head.to_vec(), rows: Vec::new(), stretch }
+    }
+
+    /// One more line.
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
+        self.rows.push(cells);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The lines, for a terminal of this width (`None`: nothing is cut).
+    pub(crate) fn lines(&self, width: Option<usize>, color: bool) -> Vec<String> {
+        let columns = self.head.len();
+        let mut widths: Vec<usize> = self.head.iter().map(|title| title.width()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.width());
+            }
+        }
+        if let Some(width) = width {
+            let all: usize = widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1);
+            if let Some(stretched) = widths.get_mut(self.stretch) {
+                *stretched = stretched.saturating_sub(all.saturating_sub(width)).max(12.min(*stretched));
+            }
+        }
+        let head = self.head.iter().map(|title| Cell::new(title).tint(Tint::Dim)).collect::<Vec<_>>();
+        std::iter::once(&head).chain(&self.rows).map(|row| line(row, &widths, color)).collect()
+    }
+}
+
+fn line(row: &[Cell], widths: &[usize], color: bool) -> String {
+    let mut line = String::new();
+    for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let text = cut(&cell.text, *width);
+        let pad = width.saturating_sub(text.width());
+        line.push_str(&cell.tint.map_or_else(|| text.clone(), |tint| tinted(&text, tint, color)));
+        if index + 1 < row.len() {
+            line.push_str(&" ".repeat(pad + 2));
+        }
+    }
+    line.trim_end().to_owned()
+}
+
+/// The text in at most this many columns; what is cut ends in `…`.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let next = c.width().unwrap_or(0);
+        if used + next + 1 > width {
+            break;
+        }
+        used += next;
+        shown.push(c);
+    }
+    shown.push('…');
+    shown
+}
+
+/// The width of the terminal behind stdout; `None` when there is none.
+pub(crate) fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_padded_cut_and_escaped() {
+        let mut table = Table::new(&["ID", "TASK", "STATUS"], 1);
+        table.row(vec!["T-001".into(), "a\u{1b}[31mred\u{202e}".into(), Cell::new("PENDING").tint(Tint::Blue)]);
+        table.row(vec!["T-1000".into(), "表 wide characters count twice".into(), "COMPLETED".into()]);
+        let lines = table.lines(Some(40), false);
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        ID      TASK                   STATUS
+        T-001   a\u{1b}[31mred\u{202e} PENDING
+        ");
+    }
+}

@@ -1,0 +1,97 @@
+//! Who is dead: a worker of this machine whose process has ended gives its tasks back at once; leases say it of all others. Any command
+//! may call this, so nothing is stuck for want of a daemon (G8).
+
+use std::time::{Duration, Instant};
+
+use domain::event::Actor;
+use domain::id::WorkerName;
+use domain::task::TaskState;
+
+use crate::clock::instant;
+use crate::error::Result;
+use crate::orchestrator::{Act, Orchestrator, Order, WorkerAct};
+use crate::project::Project;
+use crate::worker::lock::{NameLock, Session, is_here};
+
+/// One look. Gives the workers that were found dead.
+///
+/// # Errors
+/// Those of the store.
+pub fn tend(project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
+    let (suspects, due) = door.look(|snapshot| {
+        let live = snapshot.live()?;
+        let holds = |name: &WorkerName| live.iter().any(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name));
+        let mut suspects = Vec::new();
+        for worker in snapshot.workers()? {
+            if (worker.lost_at.is_none() || holds(&worker.name))
+                && let Some(session) = snapshot.session(&worker.name)?
+                && let Ok(session) = serde_json::from_str::<Session>(&session)
+                && is_here(&session)
+            {
+                suspects.push((worker.name, session));
+            }
+        }
+        Ok((suspects, !snapshot.due(snapshot.now().store)?.is_empty()))
+    })?;
+    let mut dead = Vec::new();
+    for (name, session) in suspects {
+        if !NameLock::is_taken(project, &name)? {
+            // Another process may have taken the name between the look and now: then the session is not the one that died.
+            let why = format!("its process {} ended", session.pid);
+            let same = door.look(|snapshot| {
+                Ok(snapshot.session(&name)?.and_then(|text| serde_json::from_str::<Session>(&text).ok()).is_some_and(|now| now == session))
+            })?;
+            if same {
+                door.apply_one(Order::new(Actor::Orchestrator, Act::Worker { name: name.clone(), what: WorkerAct::Lost { why } }))?;
+                dead.push(name);
+            }
+        }
+    }
+    if due {
+        door.apply_one(Order::new(Actor::Orchestrator, Act::Sweep))?;
+    }
+    Ok(dead)
+}
+
+/// The same for a process that stays: it notices when it was itself asleep, and then gives everybody a whole lease to speak again (G9).
+pub struct Monitor {
+    last: Option<Instant>,
+    grace_until: Option<Instant>,
+}
+
+impl Monitor {
+    /// A monitor that has not looked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { last: None, grace_until: None }
+    }
+
+    /// One look.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn tick(&mut self, project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
+        let now = instant();
+        let lease = door.settings().lease;
+        if self.last.is_some_and(|last| slept(now.duration_since(last), lease)) {
+            self.grace_until = Some(now + lease);
+        }
+        self.last = Some(now);
+        if self.grace_until.is_some_and(|until| now < until) {
+            return Ok(Vec::new());
+        }
+        self.grace_until = None;
+        tend(project, door)
+    }
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether a gap between two looks means that this process did not run: it looks every second or so.
+fn slept(gap: Duration, lease: Duration) -> bool {
+    gap > lease / 2
+}
