@@ -97,6 +97,8 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Plans that do not depend on bound values: otherwise every statement with a partial index is compiled anew at each call.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if is_new {
             connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
         }
