@@ -1,11 +1,23 @@
 //! The commands. One file each; the doc comment of its arguments is its help. What is common to all stands here.
 
+mod bench;
 mod claim;
 mod complete;
+mod completions;
+mod config;
+mod graph;
 mod init;
+mod list;
+mod log;
+mod man;
 mod manage;
+mod messages;
 mod plan;
+mod poll;
 mod run;
+mod say;
+mod show;
+mod status;
 mod task;
 mod values;
 mod work;
@@ -65,6 +77,18 @@ const COMMANDS: &[Entry] = commands! {
     "release": complete::release = "Give a task back",
     "work": work = "Be a worker: claim, run, check, record, again",
     "workers": workers = "The roster: list, add, pause, resume, remove",
+    "status": status = "How things stand, and what waits for somebody",
+    "list": list = "List tasks",
+    "show": show = "Show everything about one task",
+    "graph": graph = "Draw what waits for what",
+    "log": log = "Show what happened",
+    "say": say = "Say something to everybody",
+    "messages": messages = "Show what was said",
+    "poll": poll = "Print how tasks stand until all are done",
+    "config": config = "List, get and set settings",
+    "completions": completions = "Print completions for a shell",
+    "man": man = "Print or write the manual pages",
+    "bench": bench = "Measure this machine",
 };
 
 /// Runs the command line and gives the exit code.
@@ -108,6 +132,13 @@ pub(crate) fn command() -> clap::Command {
     for entry in COMMANDS {
         command = command.subcommand(clap::Command::new(entry.name).about(entry.about).defer(entry.args));
     }
+    command
+}
+
+/// The same with the arguments of every command, for completions and manual pages.
+fn whole() -> clap::Command {
+    let mut command = command();
+    command.build();
     command
 }
 

@@ -50,6 +50,13 @@ impl Context {
         answer
     }
 
+    /// Sees to dead workers before something is shown (G8). A store that cannot be written can still be read (G5).
+    pub(crate) fn tend(&mut self, project: &Project, door: &Orchestrator) {
+        if let Err(error) = engine::services::monitor::tend(project, door) {
+            self.printer.say(&format!("warning: {}", domain::text::escaped_lines(&error.message)));
+        }
+    }
+
     /// Says what the store has to say about rows that do not decode.
     pub(crate) fn notices(&mut self, door: &Orchestrator) {
         for notice in door.notices() {

@@ -3,6 +3,7 @@
 mod cli;
 mod context;
 mod exit;
+mod news;
 mod output;
 mod signals;
 mod wire;

@@ -3,6 +3,7 @@
 pub(crate) mod table;
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use engine::error::{Error, Result};
 use serde::Serialize;
@@ -100,6 +101,11 @@ impl Printer {
     /// Whether the reader of stdout has gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Where the reader of stdout is, for waiting until it goes.
+    pub(crate) fn reader(&self) -> BorrowedFd<'_> {
+        self.out.get_ref().as_fd()
     }
 
     /// Makes sure that what was written is seen.

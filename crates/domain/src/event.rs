@@ -101,6 +101,10 @@ words! {
         TaskFellBack = "task_fell_back",
         /// A project was imported from an export.
         ProjectImported = "project_imported",
+        /// The journal of a task was damaged: from here on it stands as `data.status` says, with as many claims as its attempt.
+        TaskRestored = "task_restored",
+        /// A new store was made of what was whole in a damaged one.
+        ProjectRepaired = "project_repaired",
     }
 }
 

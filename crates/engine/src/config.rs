@@ -95,13 +95,22 @@ impl Config {
     /// # Errors
     /// `bad_config` with file, line and what is known instead.
     pub fn load(user: Option<&Path>, project: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let text = project.filter(|path| files::is_file(path)).map(|path| files::read_text(path, CONFIG_BYTES_MAX)).transpose()?;
+        Self::of_layers(user, project.zip(text.as_deref()), environment)
+    }
+
+    /// The same with the text that the project's file is going to have.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn of_layers(user: Option<&Path>, project: Option<(&Path, &str)>, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let mut config = Self { values: BTreeMap::new() };
         config.layer(DEFAULT, "default.toml", &Source::Default)?;
         if let Some(path) = user.filter(|path| files::is_file(path)) {
             config.layer(&files::read_text(path, CONFIG_BYTES_MAX)?, &files::shown(path), &Source::User(path.to_owned()))?;
         }
-        if let Some(path) = project.filter(|path| files::is_file(path)) {
-            config.layer(&files::read_text(path, CONFIG_BYTES_MAX)?, &files::shown(path), &Source::Project(path.to_owned()))?;
+        if let Some((path, text)) = project {
+            config.layer(text, &files::shown(path), &Source::Project(path.to_owned()))?;
         }
         for (key, _) in KEYS {
             let name = format!("GANGER_{}", key.to_ascii_uppercase());

@@ -7,7 +7,7 @@ pub mod pruner;
 pub mod reporter;
 pub mod roster;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,4 +27,19 @@ pub fn wait(listener: &dyn Listener, asked: &dyn Asked, roster: &roster::Roster,
     let timeout = Timespec { tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(at_most.subsec_nanos()) };
     let _ = poll(&mut fds, Some(&timeout));
     asked.drain();
+}
+
+/// The same for a command that shows news to somebody. Says whether the reader of `out` is still there.
+pub fn wait_for_news(listener: &dyn Listener, asked: &dyn Asked, out: BorrowedFd<'_>, at_most: Duration) -> bool {
+    let news = listener.fd();
+    let interrupt = asked.fd();
+    // The end of a pipe's reader is told without being asked for.
+    let mut fds = vec![PollFd::new(&out, PollFlags::empty()), PollFd::new(&interrupt, PollFlags::IN)];
+    fds.extend(news.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
+    let at_most = if news.is_some() { at_most } else { at_most.min(Duration::from_millis(100)) };
+    let timeout = Timespec { tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(at_most.subsec_nanos()) };
+    let _ = poll(&mut fds, Some(&timeout));
+    let is_there = !fds.first().is_some_and(|out| out.revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL));
+    asked.drain();
+    is_there
 }

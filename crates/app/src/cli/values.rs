@@ -76,3 +76,21 @@ pub(crate) fn role(text: &str) -> Result<Option<String>> {
         .map_err(|why| Error::usage("bad_text", format!("the agent '{}' {why}", domain::text::escaped(name, 100))))?;
     Ok(Some(name.to_owned()))
 }
+
+/// A plan that exists, by its number.
+pub(crate) fn plan(door: &engine::orchestrator::Orchestrator, number: Option<u32>) -> Result<Option<domain::id::PlanId>> {
+    let Some(plan) = number.map(domain::id::PlanId) else { return Ok(None) };
+    let plans = door.plans()?;
+    if plans.iter().any(|row| row.id == plan) {
+        return Ok(Some(plan));
+    }
+    let known = plans.iter().map(|row| format!("{} '{}'", row.id.0, domain::text::escaped(&row.title, 40))).collect::<Vec<_>>();
+    Err(Error::new(engine::error::Kind::NotFound, "no_such_plan", format!("there is no plan {}", plan.0))
+        .hint(format!("the plans are {}", known.join(", "))))
+}
+
+/// A value as it is shown behind its name: quoted when somebody could take it for more than one.
+pub(crate) fn shown(text: &str, chars_max: usize) -> String {
+    let escaped = domain::text::escaped(text, chars_max);
+    if escaped.is_empty() || escaped.contains([' ', '=', '"']) { format!("\"{}\"", escaped.replace('"', "\\\"")) } else { escaped }
+}

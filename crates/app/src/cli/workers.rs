@@ -128,6 +128,19 @@ fn list(context: &mut Context, views: &[WorkerView]) -> Result<u8> {
         context.printer.json(&shapes)?;
         return Ok(exit::DONE);
     }
+    if views.is_empty() {
+        context.printer.say("nobody is on the roster: `ganger run` starts workers, `ganger workers add NAME` adds one");
+        return Ok(exit::DONE);
+    }
+    let (width, color) = (terminal_width(), context.printer.color);
+    for line in table(views).lines(width, color) {
+        context.printer.line(&line);
+    }
+    Ok(exit::DONE)
+}
+
+/// The roster for people.
+pub(super) fn table(views: &[WorkerView]) -> Table {
     let mut table = Table::new(&["WORKER", "DRIVER", "STATE", "TASK", "IDLE", "WORKED", "CAN", "WHY"], 7);
     for view in views {
         table.row(vec![
@@ -141,15 +154,7 @@ fn list(context: &mut Context, views: &[WorkerView]) -> Result<u8> {
             view.belief.why.as_str().into(),
         ]);
     }
-    if table.is_empty() {
-        context.printer.say("nobody is on the roster: `ganger run` starts workers, `ganger workers add NAME` adds one");
-        return Ok(exit::DONE);
-    }
-    let (width, color) = (terminal_width(), context.printer.color);
-    for line in table.lines(width, color) {
-        context.printer.line(&line);
-    }
-    Ok(exit::DONE)
+    table
 }
 
 fn tint(state: WorkerState) -> Tint {

@@ -36,12 +36,14 @@ pub(crate) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
     stretch: usize,
+    /// How wide the columns of the pages before this one were; empty on the first.
+    widths: Vec<usize>,
 }
 
 impl Table {
     /// A table with this head. The column `stretch` gives way when the terminal is narrow.
     pub(crate) fn new(head: &[&'static str], stretch: usize) -> Self {
-        Self { head: head.to_vec(), rows: Vec::new(), stretch }
+        Self { head: head.to_vec(), rows: Vec::new(), stretch, widths: Vec::new() }
     }
 
     /// One more line.
@@ -55,21 +57,38 @@ impl Table {
 
     /// The lines, for a terminal of this width (`None`: nothing is cut).
     pub(crate) fn lines(&self, width: Option<usize>, color: bool) -> Vec<String> {
-        let columns = self.head.len();
-        let mut widths: Vec<usize> = self.head.iter().map(|title| title.width()).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.text.width());
-            }
-        }
+        let mut widths = self.wide();
         if let Some(width) = width {
-            let all: usize = widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1);
+            let all: usize = widths.iter().sum::<usize>() + 2 * self.head.len().saturating_sub(1);
             if let Some(stretched) = widths.get_mut(self.stretch) {
                 *stretched = stretched.saturating_sub(all.saturating_sub(width)).max(12.min(*stretched));
             }
         }
         let head = self.head.iter().map(|title| Cell::new(title).tint(Tint::Dim)).collect::<Vec<_>>();
-        std::iter::once(&head).chain(&self.rows).map(|row| line(row, &widths, color)).collect()
+        let head = self.widths.is_empty().then_some(&head);
+        head.into_iter().chain(&self.rows).map(|row| line(row, &widths, color)).collect()
+    }
+
+    /// The lines so far, and room for more: of a list that is longer than the memory. The head comes once, columns only grow.
+    pub(crate) fn page(&mut self, width: Option<usize>, color: bool) -> Vec<String> {
+        let lines = self.lines(width, color);
+        self.widths = self.wide();
+        self.rows.clear();
+        lines
+    }
+
+    /// How wide each column is when nothing is cut.
+    fn wide(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.head.iter().map(|title| title.width()).collect();
+        for (width, before) in widths.iter_mut().zip(&self.widths) {
+            *width = (*width).max(*before);
+        }
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.width());
+            }
+        }
+        widths
     }
 }
 
@@ -107,7 +126,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 
 /// The width of the terminal behind stdout; `None` when there is none.
 pub(crate) fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 #[cfg(test)]

@@ -14,12 +14,18 @@ pub struct Seen {
     pub attempt: Option<Attempt>,
     /// Whether its data says `final`.
     pub is_final: bool,
+    /// The status that its data names, where it sets one: only a restored task has it.
+    pub status: Option<Status>,
 }
 
 impl From<&NewEvent> for Seen {
     fn from(event: &NewEvent) -> Self {
         let is_final = event.data.iter().any(|(name, fact)| *name == "final" && *fact == Fact::Flag(true));
-        Self { kind: event.kind, attempt: event.attempt, is_final }
+        let status = event.data.iter().find_map(|(name, fact)| match fact {
+            Fact::Text(word) if *name == "status" => Status::from_word(word),
+            Fact::Text(_) | Fact::Number(_) | Fact::Flag(_) | Fact::List(_) => None,
+        });
+        Self { kind: event.kind, attempt: event.attempt, is_final, status }
     }
 }
 
@@ -43,6 +49,10 @@ impl Fold {
         let Some((status, fits)) = self.after(event) else { return };
         if event.kind == EventKind::TaskClaimed {
             self.claims = self.claims.saturating_add(1);
+        }
+        if event.kind == EventKind::TaskRestored {
+            // What came before has gaps; whoever restored the task said how it stands, and that counts.
+            (self.claims, self.misfit) = (event.attempt.map_or(0, |attempt| attempt.0), None);
         }
         if !fits && self.misfit.is_none() {
             self.misfit = Some(index);
@@ -70,6 +80,7 @@ impl Fold {
             EventKind::TaskRetried => Some((Status::Pending, is(Status::Pending) || is(Status::Failed) || is(Status::Cancelled))),
             EventKind::TaskCancelled => Some((Status::Cancelled, is_held || is(Status::Pending) || is(Status::Blocked))),
             EventKind::TaskUnblocked => Some((Status::Pending, is(Status::Blocked))),
+            EventKind::TaskRestored => Some((event.status.unwrap_or(Status::Pending), true)),
             EventKind::TaskEdited
             | EventKind::TaskStarted
             | EventKind::TaskFellBack
@@ -90,6 +101,7 @@ impl Fold {
             | EventKind::RunFinished
             | EventKind::PlanImported
             | EventKind::ProjectImported
+            | EventKind::ProjectRepaired
             | EventKind::RowUnreadable => None,
         }
     }
@@ -108,7 +120,7 @@ mod tests {
     use super::*;
 
     fn seen(kind: EventKind, attempt: u32) -> Seen {
-        Seen { kind, attempt: (attempt > 0).then_some(Attempt(attempt)), is_final: false }
+        Seen { kind, attempt: (attempt > 0).then_some(Attempt(attempt)), is_final: false, status: None }
     }
 
     #[test]
@@ -132,6 +144,14 @@ mod tests {
         let begun = [seen(EventKind::TaskAdded, 0), seen(EventKind::TaskClaimed, 1)];
         let failed = |is_final| fold(begun.into_iter().chain([Seen { is_final, ..seen(EventKind::TaskFailed, 1) }])).status;
         assert_eq!((failed(false), failed(true)), (Some(Status::Pending), Some(Status::Failed)));
+    }
+
+    #[test]
+    fn a_restored_task_stands_as_it_was_restored() {
+        use EventKind::*;
+        let restored = Seen { status: Some(Status::Blocked), ..seen(TaskRestored, 4) };
+        let told = fold([seen(TaskClaimed, 3), restored, seen(TaskUnblocked, 4), seen(TaskClaimed, 5)]);
+        assert_eq!((told.status, told.claims, told.misfit), (Some(Status::InProgress), 5, None));
     }
 
     #[test]

@@ -260,13 +260,15 @@ pub(super) enum Kept {
     Added { plan: PlanId, first: TaskId, count: u32, resumed: bool },
     Claimed(Claim),
     Changed(TaskId),
+    Swept(u32),
 }
 
 impl Kept {
     /// What to keep of an answer; nothing of one that changed nothing.
     pub(super) fn of(answer: &Answer) -> Option<Self> {
         match answer {
-            Answer::Done | Answer::Swept(_) => Some(Self::Done),
+            Answer::Done => Some(Self::Done),
+            Answer::Swept(count) => Some(Self::Swept(*count)),
             Answer::Added { plan, first, count, resumed } => {
                 Some(Self::Added { plan: *plan, first: *first, count: *count, resumed: *resumed })
             }
@@ -284,6 +286,7 @@ impl std::fmt::Display for Kept {
             Self::Added { plan, first, count, resumed } => write!(f, "added {} {} {count} {resumed}", plan.0, first.0),
             Self::Claimed(claim) => write!(f, "claimed {claim}"),
             Self::Changed(id) => write!(f, "changed {}", id.0),
+            Self::Swept(count) => write!(f, "swept {count}"),
         }
     }
 }
@@ -298,6 +301,7 @@ impl FromStr for Kept {
             Some("done") => Ok(Self::Done),
             Some("claimed") => words.next().and_then(|claim| claim.parse().ok()).map(Self::Claimed).ok_or(()),
             Some("changed") => number(&mut words).map(|id| Self::Changed(TaskId(id))),
+            Some("swept") => number(&mut words).map(Self::Swept),
             Some("added") => {
                 let plan = PlanId(number(&mut words)?);
                 let first = TaskId(number(&mut words)?);

@@ -54,7 +54,7 @@ impl Orchestrator {
                 }
             }
             book.close()?;
-            freed = !book.freed.is_empty();
+            freed = !book.freed.is_empty() || book.shifted;
             bereft = book.bereft.drain().collect();
             Ok(())
         })?;
@@ -82,12 +82,17 @@ impl Book<'_> {
     /// One order. It checks everything before it writes anything, so a refusal leaves nothing behind.
     fn carry(&mut self, order: &Order) -> Result<Answer> {
         if let Some(request) = &order.request
+            && !planted!("request_unchecked")
             && let Some(kept) = self.tx.request(request)?
         {
             return self.tell_again(&kept);
         }
-        let answer = self.act(order)?;
-        self.settle()?;
+        let answer = self.act(order);
+        if !answer.as_ref().is_err_and(is_fatal) {
+            // Also behind a refusal: what a refused claim swept may have been the last that its plan waited for, and nobody looks again.
+            self.settle()?;
+        }
+        let answer = answer?;
         if let Some(request) = &order.request
             && let Some(kept) = Kept::of(&answer)
         {
@@ -157,6 +162,7 @@ impl Book<'_> {
             Kept::Added { plan, first, count, resumed } => Ok(Answer::Added { plan, first, count, resumed }),
             Kept::Claimed(claim) => Ok(Answer::Claimed { task: Box::new(self.task(claim.task)?), claim }),
             Kept::Changed(id) => Ok(Answer::Changed(Box::new(self.task(id)?))),
+            Kept::Swept(count) => Ok(Answer::Swept(count)),
         }
     }
 
@@ -181,6 +187,11 @@ impl Book<'_> {
             let event = NewEvent { worker: Some(name.clone()), ..NewEvent::new(kind) }.text("why", why);
             book.tx.append(&event, actor).map(|_| ())
         };
+        // Whoever comes back, or is no longer waited for, changes what idle workers may have.
+        self.shifted |= match what {
+            WorkerAct::Resume | WorkerAct::Remove | WorkerAct::Lost { .. } | WorkerAct::Left => true,
+            WorkerAct::Seen | WorkerAct::Pause => false,
+        };
         match what {
             WorkerAct::Seen => self.seen(name)?,
             WorkerAct::Pause => {
@@ -196,12 +207,14 @@ impl Book<'_> {
                 }
             }
             WorkerAct::Remove => {
-                self.take_back(name, &Command::Lose)?;
+                // A person's decision, not a death: it counts against no task.
+                let note = "its worker was taken off the roster".to_owned();
+                self.take_back(name, |claim| Command::Release { claim, note: note.clone() })?;
                 self.dismiss(name, actor)?;
             }
             WorkerAct::Lost { why } => {
                 told(self, EventKind::WorkerLost, why)?;
-                self.take_back(name, &Command::Lose)?;
+                self.take_back(name, |_| Command::Lose)?;
                 if let Some(worker) = self.worker(name)? {
                     worker.lost_at = Some(now.store);
                 }
@@ -215,11 +228,13 @@ impl Book<'_> {
         Ok(Answer::Done)
     }
 
-    fn take_back(&mut self, name: &domain::id::WorkerName, command: &Command) -> Result<()> {
+    fn take_back(&mut self, name: &domain::id::WorkerName, command: impl Fn(domain::lease::Claim) -> Command) -> Result<()> {
         let held: Vec<Task> =
             self.tx.live()?.into_iter().filter(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name)).collect();
         for task in held {
-            self.carry_out(&task, command, Actor::Orchestrator)?;
+            if let Some(claim) = task.claim() {
+                self.carry_out(&task, &command(claim), Actor::Orchestrator)?;
+            }
         }
         Ok(())
     }

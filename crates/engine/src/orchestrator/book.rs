@@ -28,6 +28,8 @@ pub(super) struct Book<'t> {
     pub(super) swept: bool,
     /// Tasks that became free to claim in this transaction and still are.
     pub(super) freed: HashSet<TaskId>,
+    /// Whether tasks that were free before may be had by other workers now.
+    pub(super) shifted: bool,
     /// Workers that lost their claim without asking for it.
     pub(super) bereft: HashSet<WorkerName>,
 }
@@ -66,6 +68,7 @@ impl<'t> Book<'t> {
             lanes: None,
             swept: false,
             freed: HashSet::new(),
+            shifted: false,
             bereft: HashSet::new(),
         }
     }
@@ -139,12 +142,12 @@ impl<'t> Book<'t> {
         Ok(roster)
     }
 
-    /// Puts a worker on the roster, with the next free number.
-    pub(super) fn enlist(&mut self, name: &WorkerName, driver: Driver, thinks: bool, actor: Actor) -> Result<()> {
+    /// A worker as it will be on the roster, with the next free number.
+    pub(super) fn newcomer(&self, name: &WorkerName, driver: Driver, thinks: bool) -> Result<Worker> {
         let number = self.roster()?.iter().map(|worker| worker.number).max().unwrap_or(0);
         let retired: u32 = self.tx.meta("worker_number")?.and_then(|text| text.parse().ok()).unwrap_or(0);
         let number = number.max(retired).saturating_add(1);
-        let worker = Worker {
+        Ok(Worker {
             name: name.clone(),
             number,
             driver,
@@ -163,7 +166,12 @@ impl<'t> Book<'t> {
             turned_at: None,
             runtime_ms: 0,
             holding: 0,
-        };
+        })
+    }
+
+    /// Puts a worker on the roster.
+    pub(super) fn enlist(&mut self, name: &WorkerName, driver: Driver, thinks: bool, actor: Actor) -> Result<()> {
+        let worker = self.newcomer(name, driver, thinks)?;
         self.tx.put_worker(&worker)?;
         let event = NewEvent { worker: Some(name.clone()), ..NewEvent::new(EventKind::WorkerAdded) }.text("driver", driver.as_str());
         self.tx.append(&event, actor)?;

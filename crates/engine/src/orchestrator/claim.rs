@@ -3,7 +3,7 @@
 use domain::event::Actor;
 use domain::id::{Capability, TaskId, WorkerName};
 use domain::lease::{Claim, Nonce};
-use domain::lifecycle::Command;
+use domain::lifecycle::{Command, transition};
 use domain::schedule::{Lane, LaneKey, Limits, Rank, Reach, first, is_own, others_can, reach};
 use domain::task::Task;
 use domain::time::StoreTime;
@@ -27,6 +27,12 @@ impl Book<'_> {
             self.swept = true;
         }
         if self.worker(name)?.is_none() {
+            if let Some(id) = only {
+                // A refusal leaves nothing behind, nor a stranger on the roster.
+                let (task, stranger) = (self.task(id)?, self.newcomer(name, Driver::Pull, true)?);
+                self.may_have(&stranger, &task)?;
+                transition(&task, &self.taking(&stranger, &task, nonce)?, self.now, self.settings.rules)?;
+            }
             self.enlist(name, Driver::Pull, true, actor)?;
         }
         self.seen(name)?;
@@ -44,8 +50,9 @@ impl Book<'_> {
             let Some(rank) = best(self.tx, &lanes, &worker, self.now.store, self.settings.limits, || self.roster())? else {
                 return Ok(Answer::Nothing { why: format!("no task is ready that {name} can do") });
             };
-            match self.tx.task(rank.id)? {
-                Some(Ok(task)) => return self.take(&worker, &task, nonce, actor),
+            // With its spec: a task of which no brief can be written would bring down one worker after the other.
+            match self.tx.full(rank.id)? {
+                Some(Ok(full)) => return self.take(&worker, &full.task, nonce, actor),
                 Some(Err(bad)) => self.set_aside(rank.id, &bad)?,
                 None => return Err(Error::bug(format!("{} is in the index and not in the table", rank.id))),
             }
@@ -91,11 +98,15 @@ impl Book<'_> {
         }
     }
 
-    fn take(&mut self, worker: &Worker, task: &Task, nonce: Nonce, actor: Actor) -> Result<Answer> {
+    fn taking(&mut self, worker: &Worker, task: &Task, nonce: Nonce) -> Result<Command> {
         let key = self.key_of(task)?.unwrap_or_default();
         let lacking = worker.lacks(&key.needs);
         let instead_of = key.assignee.filter(|assignee| *assignee != worker.name);
-        let command = Command::Claim { worker: worker.name.clone(), nonce, lease: self.settings.lease, lacking, instead_of };
+        Ok(Command::Claim { worker: worker.name.clone(), nonce, lease: self.settings.lease, lacking, instead_of })
+    }
+
+    fn take(&mut self, worker: &Worker, task: &Task, nonce: Nonce, actor: Actor) -> Result<Answer> {
+        let command = self.taking(worker, task, nonce)?;
         let task = self.carry_out(task, &command, actor)?;
         let claim = Claim { task: task.id, attempt: task.attempt, nonce };
         Ok(Answer::Claimed { task: Box::new(task), claim })

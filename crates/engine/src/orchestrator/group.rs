@@ -13,6 +13,12 @@ const BATCH_MAX: usize = 256;
 
 type Reply = Result<Vec<Result<Answer>>>;
 
+enum Message {
+    Ask(Asked),
+    /// Callers may outlive the committer, so the end of all senders is no sign.
+    End,
+}
+
 struct Asked {
     orders: Vec<Order>,
     reply: SyncSender<Reply>,
@@ -20,7 +26,7 @@ struct Asked {
 
 /// The thread that commits for everybody. Dropping it lets the orders that wait be carried out, then ends it.
 pub struct Committer {
-    ask: Option<Sender<Asked>>,
+    ask: Sender<Message>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -35,7 +41,7 @@ impl Committer {
             .name("commit".to_owned())
             .spawn(move || serve(&door, &asked))
             .map_err(|error| Error::refused("no_thread", format!("cannot start the thread that commits: {error}")))?;
-        Ok(Self { ask: Some(ask), thread: Some(thread) })
+        Ok(Self { ask, thread: Some(thread) })
     }
 
     /// A caller's side. Cheap to clone; one for each caller.
@@ -47,7 +53,7 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        self.ask = None;
+        let _ = self.ask.send(Message::End);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -57,7 +63,7 @@ impl Drop for Committer {
 /// One of many who share the commits.
 #[derive(Clone)]
 pub struct Caller {
-    ask: Option<Sender<Asked>>,
+    ask: Sender<Message>,
 }
 
 impl Caller {
@@ -68,20 +74,25 @@ impl Caller {
     pub fn apply(&self, orders: Vec<Order>) -> Reply {
         let stopped = || Error::refused("stopped", "the process that commits is ending");
         let (reply, answer) = sync_channel(1);
-        self.ask.as_ref().ok_or_else(stopped)?.send(Asked { orders, reply }).map_err(|_| stopped())?;
+        self.ask.send(Message::Ask(Asked { orders, reply })).map_err(|_| stopped())?;
         answer.recv().map_err(|_| stopped())?
     }
 }
 
-fn serve(door: &Orchestrator, asked: &Receiver<Asked>) {
-    while let Ok(first) = asked.recv() {
+fn serve(door: &Orchestrator, asked: &Receiver<Message>) {
+    let mut ended = false;
+    while !ended && let Ok(Message::Ask(first)) = asked.recv() {
+        let mut size = first.orders.len();
         let mut batch = vec![first];
-        let mut size = batch.iter().map(|asked| asked.orders.len()).sum::<usize>();
         while size < BATCH_MAX {
             match asked.try_recv() {
-                Ok(more) => {
+                Ok(Message::Ask(more)) => {
                     size += more.orders.len();
                     batch.push(more);
+                }
+                Ok(Message::End) => {
+                    ended = true;
+                    break;
                 }
                 Err(_) => break,
             }

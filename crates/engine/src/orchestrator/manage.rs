@@ -1,6 +1,7 @@
 //! Adding, editing and introducing: what changes the queue itself. Everything is checked before anything is written.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::dependency::{self, Graph};
 use domain::event::{Actor, EventKind, Fact, NewEvent};
@@ -19,7 +20,7 @@ use crate::store::rows::duration_key;
 use crate::store::{NewRow, PlanRow};
 
 /// A task of which nobody says how long it takes counts as one minute.
-const DURATION_DEFAULT_MS: u64 = 60_000;
+pub(super) const DURATION_DEFAULT_MS: u64 = 60_000;
 /// How many tasks before a new one get their longest path raised.
 const RAISED_MAX: u32 = 1_000;
 
@@ -34,6 +35,12 @@ impl Book<'_> {
         }
         if tasks.is_empty() {
             return Err(Error::usage("empty_plan", "there is no task to add"));
+        }
+        for new in tasks {
+            check_timeout(new.timeout)?;
+            if new.attempts_max == 0 || new.phase == 0 {
+                return Err(Error::usage("bad_task", format!("attempts and phase of '{}' must be 1 or more", new.spec.title)));
+            }
         }
         let first = self.tx.last_task()?.checked_add(1).ok_or_else(|| Error::bug("no task ids are left"))?;
         let count = u32::try_from(tasks.len()).map_err(|_| Error::usage("too_many_tasks", "there are too many tasks"))?;
@@ -184,7 +191,6 @@ impl Book<'_> {
 
     /// Whatever a new task comes after lies on a longer path now.
     fn raise_paths(&mut self, tasks: &[NewTask], first: u32) -> Result<()> {
-        let mut left = RAISED_MAX;
         let mut raise: Vec<(TaskId, u64)> = Vec::new();
         for (index, new) in tasks.iter().enumerate() {
             let own = self.tx.task(TaskId(first.saturating_add(u32::try_from(index).unwrap_or(0))))?;
@@ -194,6 +200,12 @@ impl Book<'_> {
                 After::Index(_) => None,
             }));
         }
+        self.raise(raise)
+    }
+
+    /// Each of these tasks has a path of this length behind it.
+    fn raise(&mut self, mut raise: Vec<(TaskId, u64)>) -> Result<()> {
+        let mut left = RAISED_MAX;
         while let Some((id, behind)) = raise.pop() {
             let Some(Ok(full)) = self.tx.full(id)? else { continue };
             let path = behind.saturating_add(self.duration_of(&full.spec)?);
@@ -249,7 +261,8 @@ impl Book<'_> {
             run: feature.spec.fix.clone(),
             ..Spec::default()
         };
-        let key = lane_key(&spec, false);
+        let waits = self.lanes()?.iter().any(|lane| lane.id == test.lane && lane.key.waits);
+        let key = lane_key(&spec, waits);
         let task = Task {
             id,
             plan: test.plan,
@@ -288,6 +301,7 @@ impl Book<'_> {
             Some(Err(bad)) => return Err(Error::refused("row_unreadable", format!("the row of {id} does not decode: {}", bad.why))),
             None => return Err(Error::no_task(id)),
         };
+        patch.timeout.map_or(Ok(()), check_timeout)?;
         let mut after = patch.after.clone();
         after.sort_unstable();
         after.dedup();
@@ -333,8 +347,10 @@ impl Book<'_> {
             timeout: patch.timeout,
             attempts_max: patch.attempts_max,
         };
+        self.shifted |= lane != task.lane && task.is_free();
         let mut task = self.carry_out(&task, &Command::Edit(edit), actor)?;
         self.tx.put_spec(id, &spec)?;
+        self.raise(after.iter().map(|on| (*on, task.path_ms)).collect())?;
         for on in after {
             let needed = self.task(on)?;
             if !self.tx.insert_edge(id, on)? {
@@ -402,6 +418,10 @@ impl Book<'_> {
         }
         Ok(Answer::Done)
     }
+}
+
+fn check_timeout(timeout: Duration) -> Result<()> {
+    if timeout < Duration::from_millis(1) { Err(Error::usage("bad_timeout", "a timeout must be longer than 0s")) } else { Ok(()) }
 }
 
 /// The lane of a task with this spec.

@@ -9,7 +9,9 @@ use domain::time::{Now, Timestamp};
 use domain::worker::{Belief, Sight, Worker};
 
 use super::Orchestrator;
+use super::manage::DURATION_DEFAULT_MS;
 use crate::error::{Error, Result};
+use crate::store::rows::duration_key;
 use crate::store::{EventRow, Filter, FullTask, PlanRow, Snapshot};
 
 /// A task with what a reader wants to know beside it.
@@ -61,6 +63,40 @@ pub struct Standing {
     pub updated_at: Option<Timestamp>,
     /// Both clocks.
     pub now: Now,
+}
+
+/// A task as a drawing of the graph shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its id.
+    pub id: TaskId,
+    /// Its title.
+    pub title: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Its phase.
+    pub phase: u32,
+    /// How it stands.
+    pub status: Status,
+    /// What it depends on.
+    pub after: Vec<TaskId>,
+    /// How long it took the last time, or should take, in milliseconds.
+    pub duration_ms: u64,
+}
+
+impl TaskView {
+    /// The command that would move a task which does not go on by itself; `None` for one that does, or is done.
+    #[must_use]
+    pub fn moved_by(&self) -> Option<String> {
+        let id = self.full.task.id;
+        match &self.full.task.state {
+            TaskState::Failed { .. } => Some(format!("ganger retry {id}")),
+            TaskState::Blocked(Blocked { reason: BlockReason::Question, .. }) => Some(format!("ganger answer {id} \"…\"")),
+            TaskState::Blocked(_) => Some(format!("ganger unblock {id}")),
+            TaskState::Pending => self.blocked.as_ref()?.on.map(|on| format!("ganger retry {on}")),
+            TaskState::InProgress(_) | TaskState::Completed { .. } | TaskState::Cancelled { .. } => None,
+        }
+    }
 }
 
 /// How many blockers [`Standing`] lists.
@@ -150,7 +186,10 @@ impl Orchestrator {
                 }
             }
             let running: Vec<Task> = snapshot.live()?.into_iter().filter(|task| plan.is_none_or(|plan| task.plan == plan)).collect();
-            let stale = snapshot.due(now.store)?;
+            let mut stale = snapshot.due(now.store)?;
+            if plan.is_some() {
+                stale.retain(|id| running.iter().any(|task| task.id == *id));
+            }
             let mut blockers = Vec::new();
             if counts.of(Status::Blocked) > 0 {
                 let filter = Filter { statuses: vec![Status::Blocked], plan, limit: Some(BLOCKERS_MAX), ..Filter::default() };
@@ -222,6 +261,32 @@ impl Orchestrator {
     /// Those of the store.
     pub fn messages(&self, after: EventSeq, limit: u32) -> Result<Vec<EventRow>> {
         self.look(|snapshot| snapshot.messages(after, limit))
+    }
+
+    /// Every task of one plan, or of all, with what it depends on.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn nodes(&self, plan: Option<PlanId>) -> Result<Vec<Node>> {
+        self.look(|snapshot| {
+            let mut nodes = Vec::new();
+            snapshot.list(&Filter { plan, ..Filter::default() }, &mut |row| {
+                let Ok(FullTask { task, spec, after, .. }) = row else { return Ok(true) };
+                let recorded = spec.run.as_deref().map(|run| snapshot.duration(duration_key(run))).transpose()?.flatten();
+                let declared = spec.estimate.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+                nodes.push(Node {
+                    id: task.id,
+                    title: spec.title,
+                    kind: task.kind,
+                    phase: task.phase,
+                    status: task.status(),
+                    after,
+                    duration_ms: recorded.or(declared).unwrap_or(DURATION_DEFAULT_MS),
+                });
+                Ok(true)
+            })?;
+            Ok(nodes)
+        })
     }
 
     /// The events of one task, the oldest first; at most `limit` of the newest.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::event::Actor;
 use domain::id::{PlanId, TaskId, WorkerName};
 use domain::schedule::{Reach, reach};
-use domain::task::{BlockReason, Status};
+use domain::task::Status;
 use domain::worker::{Driver, Worker, WorkerState};
 
 use super::monitor::Monitor;
@@ -188,12 +188,8 @@ impl<'p> Foreman<'p> {
         })?;
         self.door.list(&filter(vec![Status::Blocked]), |view| {
             let id = view.full.task.id;
+            let command = view.moved_by().unwrap_or_default();
             let Some(blocked) = view.blocked else { return Ok(true) };
-            let command = match blocked.reason {
-                BlockReason::Question => format!("ganger answer {id} \"…\""),
-                BlockReason::Dependency => blocked.on.map_or_else(|| format!("ganger unblock {id}"), |on| format!("ganger retry {on}")),
-                BlockReason::Credits | BlockReason::Error | BlockReason::Other => format!("ganger unblock {id}"),
-            };
             stuck.push(Stuck { task: id, title: view.full.spec.title, why: format!("{}: {}", blocked.reason, blocked.note), command });
             Ok(true)
         })?;

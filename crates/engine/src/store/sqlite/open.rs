@@ -68,6 +68,8 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
     connection.set_prepared_statement_cache_capacity(128);
     let prepare = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        // Before anything is read: closing a store that is refused must not copy its log into it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
         if version > SCHEMA_VERSION {
@@ -82,9 +84,7 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
             && application == 0
             && connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0;
         if is_new && missing == Missing::Refuse {
-            return Ok(Err(
-                Error::new(Kind::Store, "store_empty", format!("{} is empty: it is no store", path.display())).hint("ganger init")
-            ));
+            return Ok(Err(empty(path)));
         }
         if !is_new && application != APPLICATION_ID {
             return Ok(Err(Error::new(
@@ -96,7 +96,6 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
         }
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         // Plans that do not depend on bound values: otherwise every statement with a partial index is compiled anew at each call.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if is_new {
@@ -205,11 +204,49 @@ fn make_private(path: &Path, missing: Missing) -> Result<()> {
         )
         .hint("remove the other name"));
     }
+    if stat.st_size == 0 {
+        // SQLite throws the log of an empty file away, and everything may still be in it (A44).
+        let log = path.with_file_name({
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push("-wal");
+            name
+        });
+        if rustix::fs::stat(&log).is_ok_and(|log| log.st_size > 0) {
+            return Err(Error::new(Kind::Store, "damaged", format!("{} is empty, but not its log {}; nothing was written", path.display(), log.display()))
+                .hint("put the file back from a backup, and leave the log beside it")
+                .hint("ganger repair   makes a new store of what is whole, and keeps this one"));
+        }
+        if missing == Missing::Refuse {
+            return Err(empty(path));
+        }
+    }
+    Ok(())
+}
+
+fn empty(path: &Path) -> Error {
+    Error::new(Kind::Store, "store_empty", format!("{} is empty: it is no store", path.display())).hint("ganger init")
+}
+
+/// Makes the folder of the locks beside a file that is a store of ours; one that others may use, or that is none, is refused.
+pub(crate) fn make_side_folder(path: &Path) -> Result<PathBuf> {
     let folder = side_folder(path);
     match rustix::fs::mkdir(&folder, Mode::RWXU) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(error) => Err(Error::file("make the folder", &folder, &error.into())),
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(Error::file("make the folder", &folder, &error.into())),
     }
+    let stat = rustix::fs::lstat(&folder).map_err(|error| Error::file("look at the folder", &folder, &error.into()))?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory {
+        return Err(Error::new(Kind::Store, "foreign_file", format!("{} is not a folder", folder.display())).hint("move it away"));
+    }
+    if stat.st_mode & 0o077 != 0 {
+        return Err(Error::new(
+            Kind::Store,
+            "loose_permissions",
+            format!("{} may be used by others (mode {:04o})", folder.display(), stat.st_mode & 0o7777),
+        )
+        .hint(format!("chmod 700 '{}'", folder.display())));
+    }
+    Ok(folder)
 }
 
 /// Locks do not work over the network, and the log needs the memory of one machine (T5, A45).

@@ -360,9 +360,12 @@ impl Snapshot for Rows<'_> {
                 id: TaskId(get(row, 3)?),
             })
         };
-        match self.one(sql, (lane.0, filter.now.0, ready_since, avoid), rank)? {
+        match self.one(sql, (lane.0, filter.now.0, ready_since, avoid), |row| (rank(row), get(row, 3).map(TaskId)))? {
             None => Ok(None),
-            Some(decoded) => self.whole("tasks", decoded).map(Some),
+            Some((Ok(rank), _)) => Ok(Some(rank)),
+            // It comes first, so that whoever asks for it by id finds what is wrong with it and sets it aside.
+            Some((Err(_), Ok(id))) => Ok(Some(Rank { phase: 0, priority: Priority::High, path: std::cmp::Reverse(u64::MAX), id })),
+            Some((Err(why), Err(_))) => self.whole("tasks", Err(why)),
         }
     }
 
@@ -382,7 +385,8 @@ impl Snapshot for Rows<'_> {
     }
 
     fn due(&self, now: StoreTime) -> Result<Vec<TaskId>> {
-        let sql = "SELECT id FROM tasks INDEXED BY tasks_live WHERE status = 1 AND min(lease_until, timeout_at) <= ?1";
+        let sql = "SELECT id FROM tasks INDEXED BY tasks_live WHERE status = 1 AND min(lease_until, timeout_at) <= ?1
+                   AND NOT EXISTS (SELECT 1 FROM unreadable u WHERE u.task = tasks.id)";
         self.all(sql, [now.0], |row| get(row, 0).map(TaskId))?.into_iter().map(|id| self.whole("tasks", id)).collect()
     }
 

@@ -21,7 +21,8 @@ CREATE TABLE tasks (
   cycle INTEGER NOT NULL CHECK (cycle >= 0), timeout_ms INTEGER NOT NULL CHECK (timeout_ms > 0),
   waiting INTEGER NOT NULL CHECK (waiting >= 0), dead INTEGER NOT NULL CHECK (dead BETWEEN 0 AND waiting),
   held INTEGER NOT NULL CHECK (held IN (0, 1)),
-  not_before INTEGER, ready_at INTEGER NOT NULL, avoid TEXT, tests INTEGER REFERENCES tasks (id),
+  not_before INTEGER, ready_at INTEGER NOT NULL, avoid TEXT,
+  tests INTEGER REFERENCES tasks (id) DEFERRABLE INITIALLY DEFERRED, -- a plan may list a test before its feature
   fail_reason INTEGER, fail_note TEXT, block_reason INTEGER, block_note TEXT, block_on INTEGER,
   created_at INTEGER NOT NULL, claimed_at INTEGER, claimed_by TEXT, ended_at INTEGER, ended_by TEXT,
   last_event INTEGER NOT NULL DEFAULT 0,

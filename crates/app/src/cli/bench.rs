@@ -1,0 +1,235 @@
+//! `ganger bench`: the figures of the contract, taken on a throw-away store that lies on the same disk as the real one.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use engine::bench::{self, Figures, Tallied};
+use engine::clock::instant;
+use engine::error::{Error, Result};
+use engine::store::address::Address;
+use engine::worker::run::Asked;
+use engine::{files, random};
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::exit;
+use crate::output::table::{Table, terminal_width};
+use crate::signals::Signals;
+
+/// Measure this machine: how fast tasks are added, claimed and completed, durably. It needs no project and leaves nothing behind.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many workers claim at once (else 16 in one process, and 4 processes)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    workers: Option<u32>,
+    /// How many tasks each row does
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    tasks: u32,
+    /// Be one of the processes of a measurement: its store and its number
+    #[arg(long, hide = true, num_args = 2, value_names = ["FILE", "N"])]
+    drain: Option<Vec<String>>,
+}
+
+const CALLERS: u32 = 16;
+const PROCESSES: u32 = 4;
+
+pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
+    if let Some(drain) = &args.drain {
+        return drain_one(context, drain);
+    }
+    let signals = Signals::watch()?;
+    let folder = Folder::make(context)?;
+    let mut rows: Vec<Figures> = Vec::new();
+    let file = |name: &str| folder.0.join(format!("{name}.db"));
+    begin(context, &signals, "add and add_batch")?;
+    rows.extend(bench::add(&*bench::open(&file("add"))?, args.tasks)?);
+    begin(context, &signals, "claim_complete")?;
+    rows.push(bench::claim_complete(&bench::open(&file("claim"))?, args.workers.unwrap_or(CALLERS), args.tasks)?);
+    begin(context, &signals, "claim_complete_processes")?;
+    rows.push(processes(&file("processes"), args.workers.unwrap_or(PROCESSES), args.tasks)?);
+    begin(context, &signals, "pickup")?;
+    rows.push(bench::pickup(&bench::open(&file("pickup"))?, (args.tasks / 20).clamp(20, 500))?);
+    drop(folder);
+    show(context, &rows)
+}
+
+/// Says what comes next, unless somebody has interrupted.
+fn begin(context: &mut Context, signals: &Signals, what: &str) -> Result<()> {
+    if signals.times() > 0 {
+        return Err(Error::refused("interrupted", "interrupted; the throw-away store is removed"));
+    }
+    if !context.json {
+        context.printer.say(&format!("measuring {what} …"));
+    }
+    Ok(())
+}
+
+/// A folder of ours that goes when it is no longer needed, whatever happened.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Beside the store that is named, else in the project, else here, else where the system keeps temporary files.
+    fn make(context: &Context) -> Result<Self> {
+        let named = context.around.store.clone().or_else(|| context.variable("GANGER_STORE").map(ToOwned::to_owned));
+        let project = match &named {
+            Some(_) => None,
+            None => match context.project() {
+                Ok(project) => Some(project),
+                Err(error) if error.code == "no_project" => None,
+                Err(error) => return Err(error),
+            },
+        };
+        let places = match (named, project) {
+            (Some(url), _) => {
+                let Address::Sqlite(path) = Address::parse(&url, &context.start)?;
+                vec![path.parent().map_or_else(|| context.start.clone(), Path::to_owned)]
+            }
+            (None, Some(project)) => vec![project.folder()],
+            (None, None) => vec![context.start.clone(), std::env::temp_dir()],
+        };
+        let name = format!(".ganger-bench-{}", random::hex()?);
+        let mut failed = Error::bug("there is no place for a throw-away store");
+        for place in places {
+            let folder = place.join(&name);
+            match files::private_folder(&folder) {
+                Ok(()) => return Ok(Self(folder)),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        files::remove_folder(&self.0);
+    }
+}
+
+/// What a process of the measurement says at its end.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    tasks: u64,
+    calls_us: Vec<u64>,
+}
+
+/// A process of the measurement that ends when we do.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `claim_complete_processes`: one process a worker, all let go at once.
+fn processes(file: &Path, workers: u32, tasks: u32) -> Result<Figures> {
+    let failed = |error: std::io::Error| Error::refused("no_worker_process", format!("a process of the measurement failed: {error}"));
+    bench::fill(&*bench::open(file)?, tasks)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut children = Vec::with_capacity(workers as usize);
+    for number in 0..workers {
+        let child = Command::new(&program)
+            .args(["bench", "--drain"])
+            .arg(file)
+            .arg(number.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        children.push(Process(child));
+    }
+    let ended = || Error::refused("no_worker_process", "a process of the measurement ended early");
+    let mut readers = Vec::with_capacity(children.len());
+    for Process(child) in &mut children {
+        let mut reader = BufReader::new(child.stdout.take().ok_or_else(ended)?);
+        let mut ready = String::new();
+        reader.read_line(&mut ready).map_err(failed)?;
+        if ready.is_empty() {
+            return Err(ended());
+        }
+        readers.push(reader);
+    }
+    let start = instant();
+    for Process(child) in &mut children {
+        child.stdin.take().ok_or_else(ended)?.write_all(b"go\n").map_err(failed)?;
+    }
+    let mut all = Vec::with_capacity(readers.len());
+    for reader in &mut readers {
+        let mut line = String::new();
+        reader.read_line(&mut line).map_err(failed)?;
+        let told: Told = serde_json::from_str(&line).map_err(|_| ended())?;
+        all.push(Tallied { tasks: told.tasks, calls_us: told.calls_us });
+    }
+    Ok(Figures::of("claim_complete_processes", &all, start.elapsed()))
+}
+
+/// One of the processes: opens the store, says so, waits for the word, works, tells.
+fn drain_one(context: &mut Context, drain: &[String]) -> Result<u8> {
+    let [file, number] = drain else { return Err(Error::usage("usage", "--drain takes a file and a number")) };
+    let number = number.parse().map_err(|_| Error::usage("usage", "--drain takes a file and a number"))?;
+    let door = bench::open(Path::new(file))?;
+    context.printer.line("ready");
+    context.printer.flush();
+    let mut word = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut word);
+    if word.is_empty() {
+        return Ok(exit::REFUSED);
+    }
+    let tallied = bench::drain_as(&door, number)?;
+    context.printer.json(&Told { tasks: tallied.tasks, calls_us: tallied.calls_us })?;
+    Ok(exit::DONE)
+}
+
+/// A row in JSON.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    workers: u32,
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    slowest_share: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Rows {
+    rows: Vec<Row>,
+}
+
+fn show(context: &mut Context, figures: &[Figures]) -> Result<u8> {
+    let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
+    if context.json {
+        let row = |row: &Figures| Row {
+            name: row.name,
+            workers: row.workers,
+            per_second: round(row.per_second),
+            p50_ms: round(row.p50_ms),
+            p99_ms: round(row.p99_ms),
+            max_ms: round(row.max_ms),
+            slowest_share: round(row.slowest_share),
+        };
+        context.printer.json(&Rows { rows: figures.iter().map(row).collect() })?;
+        return Ok(exit::DONE);
+    }
+    let mut table = Table::new(&["ROW", "WORKERS", "PER SECOND", "P50 MS", "P99 MS", "MAX MS", "SLOWEST SHARE"], 0);
+    for row in figures {
+        table.row(vec![
+            row.name.into(),
+            row.workers.to_string().into(),
+            format!("{:.0}", row.per_second).into(),
+            format!("{:.3}", row.p50_ms).into(),
+            format!("{:.3}", row.p99_ms).into(),
+            format!("{:.3}", row.max_ms).into(),
+            format!("{:.3}", row.slowest_share).into(),
+        ]);
+    }
+    let (width, color) = (terminal_width(), context.printer.color);
+    for line in table.lines(width, color) {
+        context.printer.line(&line);
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,133 @@
+//! `ganger config`: the settings with where each came from, and the project's own file.
+
+use std::path::PathBuf;
+
+use engine::config::{Config, Setting, with_value};
+use engine::error::{Error, Result};
+use engine::files;
+use engine::project::FOLDER;
+use engine::store::address::Address;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit;
+use crate::output::{Tint, tinted};
+
+/// The settings: list them with where they come from, get one, set one of this project.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// List every setting
+    List,
+    /// Print the value of one setting
+    Get {
+        /// Its name
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
+    /// Set a value in .orchestrator/config.toml
+    Set {
+        /// Its name
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Its value
+        #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+        value: String,
+    },
+}
+
+/// How large a configuration file may be.
+const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A setting in JSON.
+#[derive(Debug, Serialize)]
+struct Shape<'s> {
+    key: &'s str,
+    value: &'s str,
+    source: String,
+}
+
+impl<'s> Shape<'s> {
+    fn of(key: &'s str, setting: &'s Setting) -> Self {
+        Self { key, value: &setting.value, source: setting.source.to_string() }
+    }
+}
+
+pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
+    match args.what {
+        None | Some(What::List) => {
+            let project = context.project()?;
+            list(context, project.config())
+        }
+        Some(What::Get { key }) => {
+            let project = context.project()?;
+            let setting = project.config().get(&key)?;
+            if context.json {
+                context.printer.json(&Shape::of(&key, setting))?;
+            } else if context.printer.is_terminal {
+                context.printer.line(&domain::text::escaped_lines(&setting.value));
+            } else {
+                context.printer.line(&setting.value);
+            }
+            Ok(exit::DONE)
+        }
+        Some(What::Set { key, value }) => set(context, &key, &value),
+    }
+}
+
+fn list(context: &mut Context, config: &Config) -> Result<u8> {
+    if context.json {
+        let shapes: Vec<Shape<'_>> = config.all().map(|(key, setting)| Shape::of(key, setting)).collect();
+        context.printer.json(&shapes)?;
+        return Ok(exit::DONE);
+    }
+    for (key, setting) in config.all() {
+        let source = tinted(&format!("({})", setting.source), Tint::Dim, context.printer.color);
+        let value = if setting.value.is_empty() { "\"\"".to_owned() } else { domain::text::escaped(&setting.value, 300) };
+        context.printer.line(&format!("{} = {value}  {source}", domain::text::escaped(key, 300)));
+    }
+    Ok(exit::DONE)
+}
+
+/// Sets a value. The file that this would make is checked as a whole first, so a settings file that is broken can be mended
+/// this way, and one that is whole cannot be broken.
+fn set(context: &mut Context, key: &str, value: &str) -> Result<u8> {
+    let root = root(context)?;
+    let file = root.join(FOLDER).join("config.toml");
+    let text = if files::is_file(&file) { files::read_text(&file, CONFIG_BYTES_MAX)? } else { String::new() };
+    let changed = with_value(&text, key, value)?;
+    let user = context.around.user_config.as_deref();
+    // What the environment says is not looked at: it may be gone the next time.
+    let config = Config::of_layers(user, Some((&file, &changed)), |_| None)?;
+    config.settings(None)?;
+    Address::parse(config.text("store")?, &root)?;
+    files::replace(&file, &changed)?;
+    let setting = config.get(key)?;
+    if context.json {
+        context.printer.json(&Shape::of(key, setting))?;
+    } else {
+        context.printer.line(&format!("{key} = {}", domain::text::escaped(&setting.value, 300)));
+    }
+    let variable = format!("GANGER_{}", key.to_ascii_uppercase());
+    if context.variable(&variable).is_some() {
+        context.printer.say(&format!("warning: {variable} in the environment goes before it"));
+    }
+    Ok(exit::DONE)
+}
+
+/// The folder of the project, also when its settings cannot be read.
+fn root(context: &Context) -> Result<PathBuf> {
+    let found = context.start.ancestors().find(|folder| files::is_folder(&folder.join(FOLDER)));
+    match found {
+        Some(root) => files::check_private(&root.join(FOLDER)).map(|()| root.to_owned()),
+        None => context.project().map(|project| project.root().to_owned()).map_err(|error| match error.code {
+            "no_project" => error,
+            _ => Error::bug(format!("a project that is not there was found: {error}")),
+        }),
+    }
+}

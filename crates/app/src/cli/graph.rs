@@ -1,0 +1,345 @@
+//! `ganger graph`: what waits for what. Titles are data in every format: none can close a label, open a tag or begin an edge (G23).
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use domain::dependency::Graph;
+use domain::id::TaskId;
+use domain::task::Status;
+use domain::time::show_duration;
+use engine::error::Result;
+use engine::orchestrator::query::Node;
+use serde_json::json;
+
+use super::{list, values};
+use crate::context::Context;
+use crate::exit;
+use crate::output::{Tint, tinted};
+
+/// Draw what waits for what, with the critical path: the chain that the end hangs on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How to draw it
+    #[arg(long, value_name = "F", value_enum)]
+    format: Option<Format>,
+    /// Only this plan
+    #[arg(long, value_name = "N")]
+    plan: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Levels, for reading
+    Text,
+    /// For Markdown pages
+    Mermaid,
+    /// For Graphviz
+    Dot,
+}
+
+/// A longer title is cut in a drawing.
+const TITLE_CHARS_MAX: usize = 80;
+
+pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
+    let (project, door) = context.open()?;
+    let plan = values::plan(&door, args.plan)?;
+    context.tend(&project, &door);
+    let drawing = Drawing::of(door.nodes(plan)?);
+    match (context.json, args.format) {
+        (true, None) => context.printer.json(&drawing.shape())?,
+        (true, Some(format)) => {
+            let text = drawing.draw(format, false);
+            let word = match format {
+                Format::Text => "text",
+                Format::Mermaid => "mermaid",
+                Format::Dot => "dot",
+            };
+            context.printer.json(&json!({ "format": word, "graph": text }))?;
+        }
+        (false, format) => {
+            if drawing.nodes.is_empty() {
+                context.printer.say("there are no tasks: `ganger add`, `ganger plan`");
+            }
+            let text = drawing.draw(format.unwrap_or(Format::Text), context.printer.color);
+            context.printer.write(&text);
+        }
+    }
+    context.notices(&door);
+    Ok(exit::DONE)
+}
+
+/// The graph with what is worked out about it.
+struct Drawing {
+    nodes: Vec<Node>,
+    /// The level of each node: one more than the highest that it depends on.
+    levels: Vec<usize>,
+    /// The critical path, as indexes.
+    critical: Vec<usize>,
+}
+
+impl Drawing {
+    fn of(nodes: Vec<Node>) -> Self {
+        let places: HashMap<TaskId, usize> = nodes.iter().enumerate().map(|(place, node)| (node.id, place)).collect();
+        let mut graph = Graph::new(nodes.len());
+        let needs: Vec<Vec<usize>> =
+            nodes.iter().map(|node| node.after.iter().filter_map(|id| places.get(id).copied()).collect()).collect();
+        for (place, needs) in needs.iter().enumerate() {
+            needs.iter().for_each(|on| graph.add(place, *on));
+        }
+        let mut levels = vec![0; nodes.len()];
+        for place in graph.order().unwrap_or_default() {
+            levels[place] = needs[place].iter().map(|on| levels[*on] + 1).max().unwrap_or(0);
+        }
+        let durations: Vec<u64> = nodes.iter().map(|node| node.duration_ms).collect();
+        // Where nothing waits for anything there is no path worth the name.
+        let critical = if needs.iter().all(Vec::is_empty) { Vec::new() } else { graph.longest_chain(&durations) };
+        Self { nodes, levels, critical }
+    }
+
+    fn draw(&self, format: Format, color: bool) -> String {
+        match format {
+            Format::Text => self.text(color),
+            Format::Mermaid => self.mermaid(),
+            Format::Dot => self.dot(),
+        }
+    }
+
+    fn critical_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.critical.iter().filter_map(|place| self.nodes.get(*place))
+    }
+
+    fn is_critical(&self) -> Vec<bool> {
+        let mut is_critical = vec![false; self.nodes.len()];
+        for place in &self.critical {
+            is_critical[*place] = true;
+        }
+        is_critical
+    }
+
+    /// The edges from what comes first to what waits for it, with whether they are on the critical path.
+    fn edges(&self) -> impl Iterator<Item = (TaskId, TaskId, bool)> {
+        let steps: std::collections::HashSet<(TaskId, TaskId)> =
+            self.critical.windows(2).filter_map(|pair| Some((self.nodes.get(pair[0])?.id, self.nodes.get(pair[1])?.id))).collect();
+        self.nodes.iter().flat_map(move |node| {
+            let steps: Vec<_> = node.after.iter().map(|on| (*on, node.id, steps.contains(&(*on, node.id)))).collect();
+            steps
+        })
+    }
+
+    fn shape(&self) -> serde_json::Value {
+        let nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .zip(&self.levels)
+            .map(|(node, level)| {
+                json!({ "id": node.id.to_string(), "title": node.title, "kind": node.kind.as_str(), "phase": node.phase,
+                        "status": node.status.as_str(), "level": level, "duration_ms": node.duration_ms })
+            })
+            .collect();
+        let edges: Vec<_> = self.edges().map(|(on, task, _)| json!({ "task": task.to_string(), "after": on.to_string() })).collect();
+        let critical: Vec<_> = self.critical_nodes().map(|node| node.id.to_string()).collect();
+        json!({ "nodes": nodes, "edges": edges, "critical_path": critical })
+    }
+
+    /// A level a paragraph, in the order of work.
+    fn text(&self, color: bool) -> String {
+        let mut text = String::new();
+        let critical = self.is_critical();
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by_key(|place| self.levels[*place]);
+        let width = self.nodes.iter().map(|node| node.id.to_string().len()).max().unwrap_or(0);
+        let mut level = None;
+        for place in order {
+            let node = &self.nodes[place];
+            if level != Some(self.levels[place]) {
+                level = Some(self.levels[place]);
+                let head = format!("level {}", self.levels[place] + 1);
+                let _ = writeln!(text, "{}", tinted(&head, Tint::Dim, color));
+            }
+            let path = if critical[place] { tinted("*", Tint::Bold, color) } else { " ".to_owned() };
+            let mark = tinted(mark(node.status), list::tint(node.status), color);
+            let title = domain::text::escaped(&node.title, TITLE_CHARS_MAX);
+            let after = if node.after.is_empty() { String::new() } else { format!("  ← {}", list::ids(&node.after)) };
+            let id = node.id.to_string();
+            let _ = writeln!(text, "{path} {mark} {id:<width$}  {title}{}", tinted(&after, Tint::Dim, color));
+        }
+        if self.nodes.is_empty() {
+            return text;
+        }
+        let _ = writeln!(text);
+        if !self.critical.is_empty() {
+            let span = self.critical_nodes().fold(0_u64, |sum, node| sum.saturating_add(node.duration_ms));
+            let ids: Vec<String> = self.critical_nodes().map(|node| node.id.to_string()).collect();
+            let chain = if ids.len() > 12 {
+                format!("{} … {}", ids[..6].join(" → "), ids[ids.len() - 6..].join(" → "))
+            } else {
+                ids.join(" → ")
+            };
+            let _ = writeln!(text, "* critical path, {}: {chain}", show_duration(std::time::Duration::from_millis(span)));
+        }
+        let legend: Vec<String> = Status::ALL.iter().map(|status| format!("{} {status}", mark(*status))).collect();
+        let _ = writeln!(text, "{}", tinted(&legend.join("  "), Tint::Dim, color));
+        text
+    }
+
+    fn mermaid(&self) -> String {
+        let mut text = "flowchart LR\n".to_owned();
+        for node in &self.nodes {
+            let _ = writeln!(text, "  {}[\"{} {}\"]:::{}", name(node.id), node.id, mermaid_text(&node.title), class(node.status));
+        }
+        let mut critical = Vec::new();
+        for (number, (on, task, is_critical)) in self.edges().enumerate() {
+            let _ = writeln!(text, "  {} {} {}", name(on), if is_critical { "==>" } else { "-->" }, name(task));
+            if is_critical {
+                critical.push(number.to_string());
+            }
+        }
+        for status in Status::ALL {
+            let _ = writeln!(text, "  classDef {} fill:{},stroke:#555,color:#000", class(*status), fill(*status));
+        }
+        if !critical.is_empty() {
+            let _ = writeln!(text, "  linkStyle {} stroke:#c00,stroke-width:3px", critical.join(","));
+        }
+        text
+    }
+
+    fn dot(&self) -> String {
+        let mut text = "digraph tasks {\n  rankdir=LR;\n  node [shape=box, style=filled];\n".to_owned();
+        let critical = self.is_critical();
+        for (node, is_critical) in self.nodes.iter().zip(critical) {
+            let wide = if is_critical { ", penwidth=3" } else { "" };
+            let _ = writeln!(
+                text,
+                "  \"{}\" [label=\"{}\\n{}\", fillcolor=\"{}\"{wide}];",
+                node.id,
+                node.id,
+                dot_text(&node.title),
+                fill(node.status)
+            );
+        }
+        for (on, task, is_critical) in self.edges() {
+            let _ = writeln!(text, "  \"{on}\" -> \"{task}\"{};", if is_critical { " [color=\"#cc0000\", penwidth=3]" } else { "" });
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+fn mark(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "○",
+        Status::InProgress => "▶",
+        Status::Completed => "✓",
+        Status::Blocked => "!",
+        Status::Failed => "✗",
+        Status::Cancelled => "–",
+    }
+}
+
+fn class(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "pending",
+        Status::InProgress => "in_progress",
+        Status::Completed => "completed",
+        Status::Blocked => "blocked",
+        Status::Failed => "failed",
+        Status::Cancelled => "cancelled",
+    }
+}
+
+fn fill(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "#ffffff",
+        Status::InProgress => "#cfe2ff",
+        Status::Completed => "#d1e7dd",
+        Status::Blocked => "#fff3cd",
+        Status::Failed => "#f8d7da",
+        Status::Cancelled => "#e2e3e5",
+    }
+}
+
+/// A task's name in Mermaid, where a hyphen could begin an edge.
+fn name(id: TaskId) -> String {
+    format!("T{}", id.0)
+}
+
+/// A text in a quoted label of Mermaid: every sign that could mean something, there, in HTML or in Markdown, becomes a character code.
+fn mermaid_text(text: &str) -> String {
+    let mut safe = String::new();
+    for c in domain::text::escaped(text, TITLE_CHARS_MAX).chars() {
+        if c.is_alphanumeric() || matches!(c, ' ' | '.' | ',' | '…') {
+            safe.push(c);
+        } else {
+            let _ = write!(safe, "#{};", u32::from(c));
+        }
+    }
+    safe
+}
+
+/// A text in a quoted label of Graphviz, which reads backslashes and HTML entities in it.
+fn dot_text(text: &str) -> String {
+    domain::text::escaped(text, TITLE_CHARS_MAX)
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::task::Kind;
+
+    use super::*;
+
+    fn node(id: u32, title: &str, after: &[u32], duration_ms: u64) -> Node {
+        let after = after.iter().copied().map(TaskId).collect();
+        Node { id: TaskId(id), title: title.to_owned(), kind: Kind::Feature, phase: 1, status: Status::Pending, after, duration_ms }
+    }
+
+    fn diamond() -> Drawing {
+        let mut nodes = vec![node(1, "begin", &[], 60_000), node(2, "short", &[1], 1_000), node(3, "long", &[1], 90_000)];
+        nodes.push(Node { status: Status::Completed, ..node(4, "end", &[2, 3], 60_000) });
+        Drawing::of(nodes)
+    }
+
+    #[test]
+    fn levels_and_the_critical_path_are_told() {
+        insta::assert_snapshot!(diamond().text(false), @"");
+    }
+
+    #[test]
+    fn mermaid_and_dot_draw_the_same_edges() {
+        insta::assert_snapshot!(diamond().mermaid(), @"");
+        insta::assert_snapshot!(diamond().dot(), @"");
+    }
+
+    #[test]
+    fn a_title_cannot_break_out() {
+        let hostile =
+            "a\"] --> T9; click T9 href \"javascript:alert(1)\" <img src=x onerror=alert(1)> `b` %% #quot; \\\" \u{1b}[31m\nT7 -.-> T8";
+        let drawing = Drawing::of(vec![node(1, hostile, &[], 1)]);
+        let label = mermaid_text(hostile);
+        assert!(label.chars().all(|c| c.is_alphanumeric() || " .,…#;".contains(c)), "{label}");
+        assert_eq!(
+            drawing.mermaid().lines().filter(|line| line.contains("-->") || line.contains("click ")).count(),
+            1,
+            "its own line only"
+        );
+        assert_eq!(drawing.dot().lines().count(), 6);
+        // Each quote of the label is behind an odd number of backslashes.
+        let label = dot_text(hostile);
+        for (at, _) in label.match_indices('"') {
+            assert_eq!(label[..at].chars().rev().take_while(|c| *c == '\\').count() % 2, 1, "{label}");
+        }
+        assert!(!label.contains(['<', '>', '\n', '\u{1b}']));
+    }
+
+    #[test]
+    fn a_dependency_outside_of_the_plan_is_named_and_nothing_more() {
+        let drawing = Drawing::of(vec![node(5, "behind another plan", &[1], 1)]);
+        assert!(drawing.critical.is_empty());
+        assert!(drawing.text(false).contains("← T-001"));
+        assert!(drawing.mermaid().contains("T1 --> T5"));
+    }
+}
