@@ -303,10 +303,15 @@ pub fn with_value(text: &str, key: &str, value: &str) -> Result<String> {
     let is_number = KEYS.iter().any(|(known, takes)| *known == key && matches!(takes, Takes::Number { .. }));
     let mut document: toml_edit::DocumentMut =
         text.parse().map_err(|error: toml_edit::TomlError| Error::usage("bad_config", error.message().to_owned()))?;
-    document[key] = match value.parse::<i64>() {
-        Ok(number) if is_number => toml_edit::value(number),
-        _ => toml_edit::value(value),
+    let mut changed: toml_edit::Value = match value.parse::<i64>() {
+        Ok(number) if is_number => number.into(),
+        _ => value.into(),
     };
+    // What stands behind the old value stays.
+    if let Some(old) = document.get(key).and_then(toml_edit::Item::as_value) {
+        *changed.decor_mut() = old.decor().clone();
+    }
+    document[key] = toml_edit::Item::Value(changed);
     Ok(document.to_string())
 }
 
@@ -364,6 +369,8 @@ mod tests {
     fn setting_a_value_leaves_the_rest_of_the_file() {
         let text = "# mine\nlease = \"1m\" # why\n";
         assert_eq!(with_value(text, "cycles", "1").unwrap(), "# mine\nlease = \"1m\" # why\ncycles = 1\n");
+        assert_eq!(with_value(text, "lease", "2m").unwrap(), "# mine\nlease = \"2m\" # why\n");
+        assert_eq!(with_value("[workers.a.env]\nK = \"v\"\n", "cycles", "1").unwrap(), "cycles = 1\n[workers.a.env]\nK = \"v\"\n");
         assert!(with_value(text, "cycles", "many").is_err());
     }
 }

@@ -236,6 +236,14 @@ pub fn create_new(path: &Path) -> Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| Error::file("make", path, &error))
 }
 
+/// Opens a file of ours for writing into it where it is.
+///
+/// # Errors
+/// `file`.
+pub fn open_existing(path: &Path) -> Result<File> {
+    OpenOptions::new().write(true).open(path).map_err(|error| Error::file("open", path, &error))
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod planted;
+pub mod audit;
 pub mod bench;
 pub mod brief;
 pub mod clock;
@@ -13,6 +14,8 @@ pub mod planning;
 pub mod project;
 pub mod random;
 pub mod services;
+pub mod repair;
 pub mod store;
+pub mod transfer;
 pub mod tree;
 pub mod worker;

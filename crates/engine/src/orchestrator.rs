@@ -17,6 +17,7 @@ use domain::plan::Language;
 use domain::schedule::Limits;
 use domain::worker::Patience;
 
+pub(crate) use self::manage::lane_key;
 pub use self::act::{Act, Answer, Card, NewPlan, Order, Patch, Ran, WorkerAct};
 use crate::store::Store;
 

@@ -315,6 +315,22 @@ pub trait Snapshot {
     /// # Errors
     /// Those of the store.
     fn last_task(&self) -> Result<u32>;
+    /// All values of the project, by name.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn all_meta(&self) -> Result<Vec<(String, String)>>;
+    /// Gives how long each command took the last time, by key, to `each`.
+    ///
+    /// # Errors
+    /// Those of the store and of `each`.
+    fn durations(&self, each: &mut dyn FnMut(i64, u64) -> Result<()>) -> Result<()>;
+    /// What no value can show because it belongs to nothing: remains of a claim on a task that nobody holds, counts of a plan that is not
+    /// there. At most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn strays(&self, limit: u32) -> Result<Vec<BadRow>>;
 }
 
 /// The free tasks of one lane.
@@ -447,7 +463,12 @@ pub trait Transaction: Snapshot {
     /// # Errors
     /// Those of the store.
     fn prune_requests(&self, before: Timestamp, limit: u32) -> Result<u32>;
-    /// Restores rows as an export holds them: events with their positions. Only into an empty store.
+    /// Begins to fill an empty store: until the end of this transaction a row may name another that comes later.
+    ///
+    /// # Errors
+    /// `store_not_empty`, and those of the store.
+    fn begin_restore(&self) -> Result<()>;
+    /// Restores an event with its position. Only into an empty store.
     ///
     /// # Errors
     /// Those of the store.

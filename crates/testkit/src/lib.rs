@@ -1,1 +1,3 @@
-//! placeholder
+//! What ganger's tests share; it ships nothing.
+
+pub mod model;

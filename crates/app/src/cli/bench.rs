@@ -1,5 +1,6 @@
 //! `ganger bench`: the figures of the contract, taken on a throw-away store that lies on the same disk as the real one.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::exit;
 use crate::output::table::{Table, terminal_width};
+use crate::output::{Color, Printer};
 use crate::signals::Signals;
 
 /// Measure this machine: how fast tasks are added, claimed and completed, durably. It needs no project and leaves nothing behind.
@@ -26,18 +28,14 @@ pub(crate) struct Args {
     /// How many tasks each row does
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     tasks: u32,
-    /// Be one of the processes of a measurement: its store and its number
-    #[arg(long, hide = true, num_args = 2, value_names = ["FILE", "N"])]
-    drain: Option<Vec<String>>,
 }
 
+/// What a process of the measurement is called with, as `ganger bench-worker FILE N`; it is no command of people's.
+const WORKER: &str = "bench-worker";
 const CALLERS: u32 = 16;
 const PROCESSES: u32 = 4;
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
-    if let Some(drain) = &args.drain {
-        return drain_one(context, drain);
-    }
     let signals = Signals::watch()?;
     let folder = Folder::make(context)?;
     let mut rows: Vec<Figures> = Vec::new();
@@ -132,7 +130,7 @@ fn processes(file: &Path, workers: u32, tasks: u32) -> Result<Figures> {
     let mut children = Vec::with_capacity(workers as usize);
     for number in 0..workers {
         let child = Command::new(&program)
-            .args(["bench", "--drain"])
+            .arg(WORKER)
             .arg(file)
             .arg(number.to_string())
             .stdin(Stdio::piped())
@@ -166,21 +164,36 @@ fn processes(file: &Path, workers: u32, tasks: u32) -> Result<Figures> {
     Ok(Figures::of("claim_complete_processes", &all, start.elapsed()))
 }
 
-/// One of the processes: opens the store, says so, waits for the word, works, tells.
-fn drain_one(context: &mut Context, drain: &[String]) -> Result<u8> {
-    let [file, number] = drain else { return Err(Error::usage("usage", "--drain takes a file and a number")) };
-    let number = number.parse().map_err(|_| Error::usage("usage", "--drain takes a file and a number"))?;
-    let door = bench::open(Path::new(file))?;
-    context.printer.line("ready");
-    context.printer.flush();
+/// Whether the program was started as one of the processes of a measurement, and what that came to.
+pub(crate) fn as_worker(args: &[OsString]) -> Option<u8> {
+    let [_, word, file, number] = args else { return None };
+    if word != WORKER {
+        return None;
+    }
+    let mut printer = Printer::new(Color::Never);
+    let number = number.to_str().and_then(|number| number.parse().ok())?;
+    let code = match drain(&mut printer, Path::new(file), number) {
+        Ok(()) => exit::DONE,
+        Err(error) => {
+            printer.error(&error, false);
+            error.kind.exit_code()
+        }
+    };
+    printer.flush();
+    Some(code)
+}
+
+/// Opens the store, says so, waits for the word, works, tells.
+fn drain(printer: &mut Printer, file: &Path, number: u32) -> Result<()> {
+    let door = bench::open(file)?;
+    printer.line("ready");
+    printer.flush();
     let mut word = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut word);
-    if word.is_empty() {
-        return Ok(exit::REFUSED);
+    if std::io::stdin().lock().read_line(&mut word).unwrap_or(0) == 0 {
+        return Err(Error::refused("interrupted", "the measurement ended early"));
     }
     let tallied = bench::drain_as(&door, number)?;
-    context.printer.json(&Told { tasks: tallied.tasks, calls_us: tallied.calls_us })?;
-    Ok(exit::DONE)
+    printer.json(&Told { tasks: tallied.tasks, calls_us: tallied.calls_us })
 }
 
 /// A row in JSON.

@@ -305,13 +305,54 @@ mod tests {
 
     #[test]
     fn levels_and_the_critical_path_are_told() {
-        insta::assert_snapshot!(diamond().text(false), @"");
+        insta::assert_snapshot!(diamond().text(false), @"
+        level 1
+        * ○ T-001  begin
+        level 2
+          ○ T-002  short  ← T-001
+        * ○ T-003  long  ← T-001
+        level 3
+        * ✓ T-004  end  ← T-002 T-003
+
+        * critical path, 3m30s: T-001 → T-003 → T-004
+        ○ PENDING  ▶ IN_PROGRESS  ✓ COMPLETED  ! BLOCKED  ✗ FAILED  – CANCELLED
+        ");
     }
 
     #[test]
     fn mermaid_and_dot_draw_the_same_edges() {
-        insta::assert_snapshot!(diamond().mermaid(), @"");
-        insta::assert_snapshot!(diamond().dot(), @"");
+        insta::assert_snapshot!(diamond().mermaid(), @r#"
+        flowchart LR
+          T1["T-001 begin"]:::pending
+          T2["T-002 short"]:::pending
+          T3["T-003 long"]:::pending
+          T4["T-004 end"]:::completed
+          T1 --> T2
+          T1 ==> T3
+          T2 --> T4
+          T3 ==> T4
+          classDef pending fill:#ffffff,stroke:#555,color:#000
+          classDef in_progress fill:#cfe2ff,stroke:#555,color:#000
+          classDef completed fill:#d1e7dd,stroke:#555,color:#000
+          classDef blocked fill:#fff3cd,stroke:#555,color:#000
+          classDef failed fill:#f8d7da,stroke:#555,color:#000
+          classDef cancelled fill:#e2e3e5,stroke:#555,color:#000
+          linkStyle 1,3 stroke:#c00,stroke-width:3px
+        "#);
+        insta::assert_snapshot!(diamond().dot(), @r##"
+        digraph tasks {
+          rankdir=LR;
+          node [shape=box, style=filled];
+          "T-001" [label="T-001\nbegin", fillcolor="#ffffff", penwidth=3];
+          "T-002" [label="T-002\nshort", fillcolor="#ffffff"];
+          "T-003" [label="T-003\nlong", fillcolor="#ffffff", penwidth=3];
+          "T-004" [label="T-004\nend", fillcolor="#d1e7dd", penwidth=3];
+          "T-001" -> "T-002";
+          "T-001" -> "T-003" [color="#cc0000", penwidth=3];
+          "T-002" -> "T-004";
+          "T-003" -> "T-004" [color="#cc0000", penwidth=3];
+        }
+        "##);
     }
 
     #[test]
@@ -326,7 +367,7 @@ mod tests {
             1,
             "its own line only"
         );
-        assert_eq!(drawing.dot().lines().count(), 6);
+        assert_eq!(drawing.dot().lines().count(), 5);
         // Each quote of the label is behind an odd number of backslashes.
         let label = dot_text(hostile);
         for (at, _) in label.match_indices('"') {

@@ -1,10 +1,11 @@
 //! `ganger run`.
 
+use std::collections::{HashMap, HashSet};
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use domain::event::EventKind;
-use domain::id::{EventSeq, PlanId, WorkerName};
+use domain::id::{EventSeq, PlanId, TaskId, WorkerName};
 use domain::task::Status;
 use engine::clock::{instant, local_hour};
 use engine::error::{Error, Result};
@@ -55,9 +56,11 @@ pub(crate) struct Args {
 }
 
 /// Looks come at least this far apart, however much happens.
-const LOOK_APART: Duration = Duration::from_millis(50);
+const LOOK_APART: Duration = Duration::from_millis(20);
 /// And at most this far, since a dead worker on another host tells nobody.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
+/// How long to wait for workers that were asked to leave; one that still does another plan's task ends by itself.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// How many names or workers `--workers` takes.
 const WORKERS_MAX: u32 = 256;
 
@@ -97,6 +100,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     foreman.finish(outcome)?;
     progress.show(context, &door, &standing)?;
     progress.clear(context);
+    foreman.roster().wait_for_end(LEAVE_MAX);
     let stuck = if success { Vec::new() } else { foreman.stuck()? };
     context.notices(&door);
     tell(context, &project, &standing, outcome, &stuck)?;
@@ -296,7 +300,8 @@ impl Progress {
             let events = door.events(self.seen, 500)?;
             let Some(last) = events.last() else { break };
             self.seen = last.seq;
-            for line in events.iter().filter_map(|event| self.line(event)) {
+            let titles = titles(door, &events)?;
+            for line in events.iter().filter_map(|event| self.line(event, &titles)) {
                 match &self.bar {
                     Some(bar) => bar.suspend(|| context.printer.say(&line)),
                     None if self.quiet => {}
@@ -327,26 +332,49 @@ impl Progress {
     }
 
     /// A line about an event, where it is one that somebody who watches wants to know.
-    fn line(&self, event: &EventRow) -> Option<String> {
-        let (word, tint) = match event.kind {
-            EventKind::TaskCompleted => ("COMPLETED", Tint::Green),
-            EventKind::TaskFailed => ("failed", Tint::Red),
-            EventKind::TaskBlocked => ("BLOCKED", Tint::Yellow),
-            EventKind::TaskExpired => ("taken back", Tint::Yellow),
-            EventKind::TaskReleased => ("given back", Tint::Yellow),
-            EventKind::TaskCancelled => ("CANCELLED", Tint::Yellow),
-            EventKind::WorkerLost => ("lost", Tint::Red),
-            EventKind::TaskFellBack => ("fell back", Tint::Yellow),
-            _ => return None,
-        };
+    fn line(&self, event: &EventRow, titles: &HashMap<TaskId, String>) -> Option<String> {
+        let (word, tint) = told(event.kind)?;
         let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
-        let note =
-            ["note", "reason", "why"].iter().find_map(|name| data.get(*name).and_then(serde_json::Value::as_str)).unwrap_or_default();
-        let what = event.task.map_or_else(String::new, |id| id.to_string());
-        let by = event.worker.as_ref().map_or_else(String::new, |worker| format!(" {worker}"));
+        let note = ["note", "reason", "why"].iter().find_map(|name| data.get(*name).and_then(serde_json::Value::as_str)).unwrap_or_default();
         let note = domain::text::escaped(note.lines().next().unwrap_or_default(), 100);
-        Some(format!("{} {what:>6} {}{by}  {note}", local_hour(event.at), tinted(word, tint, self.color)).trim_end().to_owned())
+        let what = event.task.map_or_else(String::new, |id| id.to_string());
+        let by = event.worker.as_ref().map_or_else(String::new, ToString::to_string);
+        let title = event.task.and_then(|id| titles.get(&id)).map_or_else(String::new, |title| domain::text::escaped(title, 60));
+        let note = if note.is_empty() { note } else { tinted(&format!(": {note}"), Tint::Dim, self.color) };
+        Some(format!("{} {what:>6} {} {by:<9} {title}{note}", local_hour(event.at), tinted(&format!("{word:<10}"), tint, self.color)).trim_end().to_owned())
     }
+}
+
+/// The word for an event that somebody who watches wants to know.
+fn told(kind: EventKind) -> Option<(&'static str, Tint)> {
+    match kind {
+        EventKind::TaskCompleted => Some(("COMPLETED", Tint::Green)),
+        EventKind::TaskFailed => Some(("failed", Tint::Red)),
+        EventKind::TaskBlocked => Some(("BLOCKED", Tint::Yellow)),
+        EventKind::TaskExpired => Some(("taken back", Tint::Yellow)),
+        EventKind::TaskReleased => Some(("given back", Tint::Yellow)),
+        EventKind::TaskCancelled => Some(("CANCELLED", Tint::Yellow)),
+        EventKind::WorkerLost => Some(("lost", Tint::Red)),
+        EventKind::TaskFellBack => Some(("fell back", Tint::Yellow)),
+        _ => None,
+    }
+}
+
+/// The titles of the tasks that lines will be about.
+fn titles(door: &Orchestrator, events: &[EventRow]) -> Result<HashMap<TaskId, String>> {
+    let ids: HashSet<TaskId> = events.iter().filter(|event| told(event.kind).is_some()).filter_map(|event| event.task).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    door.look(|snapshot| {
+        let mut titles = HashMap::with_capacity(ids.len());
+        for id in &ids {
+            if let Some(Ok(full)) = snapshot.full(*id)? {
+                titles.insert(*id, full.spec.title);
+            }
+        }
+        Ok(titles)
+    })
 }
 
 /// The last word: how it stands, what waits for a person, where the report is.

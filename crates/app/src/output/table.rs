@@ -141,7 +141,8 @@ mod tests {
         let lines = table.lines(Some(40), false);
         insta::assert_snapshot!(lines.join("\n"), @r"
         ID      TASK                   STATUS
-        T-001   a\u{1b}[31mred\u{202e} PENDING
+        T-001   a\u{1b}[31mred\u{202…  PENDING
+        T-1000  表 wide characters c…  COMPLETED
         ");
     }
 }

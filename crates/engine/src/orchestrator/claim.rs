@@ -23,7 +23,10 @@ impl Book<'_> {
             self.task(id)?;
         }
         if !self.swept {
-            self.sweep()?;
+            if self.sweep()? > 0 {
+                // What the dead leave behind may let a phase or the tests begin: that is there to be claimed now.
+                self.settle()?;
+            }
             self.swept = true;
         }
         if self.worker(name)?.is_none() {

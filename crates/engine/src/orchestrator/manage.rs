@@ -425,7 +425,7 @@ fn check_timeout(timeout: Duration) -> Result<()> {
 }
 
 /// The lane of a task with this spec.
-pub(super) fn lane_key(spec: &Spec, waits: bool) -> LaneKey {
+pub(crate) fn lane_key(spec: &Spec, waits: bool) -> LaneKey {
     LaneKey { assignee: spec.assignee.clone(), needs: spec.needs.clone(), runs: spec.run.is_some(), waits }
 }
 

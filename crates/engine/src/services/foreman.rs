@@ -116,7 +116,7 @@ impl<'p> Foreman<'p> {
         self.monitor.tick(self.project, self.door)?;
         self.pruner.tick(self.door)?;
         let standing = self.door.standing(self.scope)?;
-        let over = standing.running.is_empty() && self.nothing_goes_on()?;
+        let over = self.nothing_goes_on()?;
         self.roster.tick(self.project, !over)?;
         if self.files_at.is_none_or(|at| at.elapsed() >= FILES_EVERY) {
             let seq = self.door.look(|snapshot| snapshot.last_event())?.0;
@@ -129,10 +129,14 @@ impl<'p> Foreman<'p> {
         Ok(Seen { standing, over })
     }
 
-    /// Whether no worker that works by itself can take any free task of the scope, now or when its time has come.
+    /// Whether nothing of the scope is held, and no worker that works by itself can take any free task of it, now or when its time has
+    /// come. Asked of one state: between two looks a free task may have become a held one.
     fn nothing_goes_on(&self) -> Result<bool> {
         let limits = self.door.settings().limits;
         self.door.look(|snapshot| {
+            if snapshot.live()?.iter().any(|task| self.scope.is_none_or(|plan| task.plan == plan)) {
+                return Ok(false);
+            }
             let free = snapshot.free(self.scope)?;
             if free.is_empty() {
                 return Ok(true);

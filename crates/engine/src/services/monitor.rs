@@ -93,5 +93,5 @@ impl Default for Monitor {
 
 /// Whether a gap between two looks means that this process did not run: it looks every second or so.
 fn slept(gap: Duration, lease: Duration) -> bool {
-    gap > lease / 2
+    gap > (lease / 2).max(Duration::from_secs(5))
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use domain::id::WorkerName;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::clock::instant;
@@ -100,6 +101,20 @@ impl Roster {
                 // It is our own child and was not waited for, so the number is still its own.
                 let _ = kill_process(pid, Signal::TERM);
             }
+        }
+    }
+
+    /// Waits until every worker of ours has ended, at most this long.
+    pub fn wait_for_end(&mut self, at_most: Duration) {
+        let until = instant() + at_most;
+        while self.any_running() {
+            let left = until.saturating_duration_since(instant());
+            if left.is_zero() {
+                return;
+            }
+            let step = Timespec { tv_sec: 0, tv_nsec: i64::from(left.min(Duration::from_millis(50)).subsec_nanos()) };
+            let mut ends: Vec<PollFd<'_>> = self.fds().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let _ = poll(&mut ends, Some(&step));
         }
     }
 

@@ -1,12 +1,15 @@
 //! The embedded store: one SQLite file on this machine (write-ahead log, `synchronous=FULL`), written by one process at a time in fair turns.
 //! The live file is never opened by any other means: closing another descriptor of it would drop SQLite's locks (T1).
 
+mod mark;
 mod open;
 mod read;
+pub(crate) mod salvage;
 mod turnstile;
 pub mod wake;
 mod write;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +17,11 @@ use domain::time::{Now, StoreTime};
 use rusqlite::{Connection, ErrorCode};
 use rustix::fs::{Mode, OFlags};
 
+use self::mark::Mark;
+pub(crate) use self::open::{SCHEMA_VERSION, canonical, make_side_folder, side_folder};
 pub use self::open::{Missing, Use};
-use self::turnstile::Turnstile;
+pub(crate) use self::turnstile::Turnstile;
+use self::turnstile::lock_file;
 use self::wake::FileWaker;
 use super::{Snapshot, Store, Transaction, Waker};
 use crate::clock::Clock;
@@ -31,23 +37,52 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     offset_ms: i64,
     identity: (u64, u64),
+    epoch: String,
+    mark: Mark,
+    _present: Option<std::os::fd::OwnedFd>,
 }
 
 impl SqliteStore {
     /// Opens the store, makes it where that is allowed, and brings its schema up to date.
     ///
     /// # Errors
-    /// `store_missing`, `foreign_file`, `newer_schema`, `loose_permissions`, `network_file_system`, `two_names`, `damaged`, `file`.
+    /// `store_missing`, `foreign_file`, `newer_schema`, `loose_permissions`, `network_file_system`, `two_names`, `damaged`, `store_went_back`, `file`.
     pub fn open(path: &Path, how: Use, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self> {
         let path = open::canonical(path, missing)?;
+        let before = identity(&path).ok();
         let mut connection = open::open(&path, how, missing)?;
         let folder = open::make_side_folder(&path)?;
         let side = |error: std::io::Error| Error::file("use the folder", &folder, &error);
         let turnstile = Turnstile::open(&folder).map_err(side)?;
+        let present = match how {
+            Use::Resident => Some(stay(&folder).map_err(side)?),
+            Use::OneShot => None,
+        };
+        let identity = identity(&path)?;
+        if before.is_some_and(|before| before != identity) {
+            // A repaired store took its place while we came in.
+            drop(connection);
+            return Self::open(&path, how, missing, clock);
+        }
+        let mark = Mark::open(&folder).map_err(side)?;
+        let epoch = open::epoch(&connection).map_err(|error| failure(&error, &path))?;
+        if let Some(noted) = mark.newest(&epoch) {
+            open::refuse_gone_back(&connection, noted, &path)?;
+        }
         let offset_ms = open::clock_offset(&mut connection, clock.as_ref()).map_err(|error| failure(&error, &path))?;
         let waker = FileWaker::open(&folder).map_err(side)?;
-        let identity = identity(&path)?;
-        Ok(Self { path, how, connection: Mutex::new(Some(connection)), turnstile, waker, clock, offset_ms, identity })
+        Ok(Self { path, how, connection: Mutex::new(Some(connection)), turnstile, waker, clock, offset_ms, identity, epoch, mark, _present: present })
+    }
+
+    /// Stays away from a store that is being repaired, and keeps it from being repaired under us: a lock that everybody who stays shares.
+    /// Gives the lock for oneself alone, or `None` while somebody stays.
+    pub(crate) fn alone(folder: &Path) -> std::io::Result<Option<std::os::fd::OwnedFd>> {
+        let file = lock_file(&folder.join("present"))?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The file.
@@ -88,6 +123,25 @@ impl SqliteStore {
             Ok(found)
         };
         check(connection).map_err(|error| failure(&error, &self.path))
+    }
+
+    /// The numbers of the pages that hold the schema.
+    pub(crate) fn schema_pages(&self) -> Result<Vec<u32>> {
+        let mut connection = self.lock()?;
+        let connection = self.connected(&mut connection)?;
+        let read = |connection: &Connection| -> rusqlite::Result<Vec<u32>> {
+            connection.prepare("SELECT pageno FROM dbstat WHERE name = 'sqlite_schema'")?.query_map([], |row| row.get(0))?.collect()
+        };
+        read(connection).map_err(|error| failure(&error, &self.path))
+    }
+
+    /// Copies the log into the file and closes it, so that the file alone is the store.
+    pub(crate) fn settle(self) -> Result<()> {
+        let connection = self.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(connection) = connection else { return Err(Error::bug("the store has no connection")) };
+        let busy: i64 =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(|error| failure(&error, &self.path))?;
+        if busy == 0 { Ok(()) } else { Err(Error::bug("somebody else uses a store that is being made")) }
     }
 
     /// A whole copy of the store at this moment, written to a new file.
@@ -141,6 +195,13 @@ impl SqliteStore {
     }
 }
 
+/// The lock that says that a process stays; ends with the process.
+fn stay(folder: &Path) -> std::io::Result<std::os::fd::OwnedFd> {
+    let file = lock_file(&folder.join("present"))?;
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared))?;
+    Ok(file)
+}
+
 fn identity(path: &Path) -> Result<(u64, u64)> {
     let stat = rustix::fs::stat(path).map_err(|error| {
         Error::new(Kind::Store, "store_missing", format!("the store {} is gone: {error}", path.display()))
@@ -158,7 +219,7 @@ impl Store for SqliteStore {
         let connection = self.connected(&mut slot)?;
         let begin = if planted!("begin_deferred") { "BEGIN DEFERRED" } else { "BEGIN IMMEDIATE" };
         connection.prepare_cached(begin).and_then(|mut begin| begin.execute([])).map_err(|error| failure(&error, &self.path))?;
-        let transaction = read::Rows { connection, now: self.now(), path: &self.path };
+        let transaction = read::Rows { connection, now: self.now(), path: &self.path, newest: Cell::new(0) };
         if let Err(error) = work(&transaction) {
             let ended = connection.prepare_cached("ROLLBACK").and_then(|mut rollback| rollback.execute([]));
             if ended.is_err() && !connection.is_autocommit() {
@@ -168,7 +229,12 @@ impl Store for SqliteStore {
         }
         let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         match committed {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                if let newest @ 1.. = transaction.newest.get() {
+                    self.mark.note(&self.epoch, newest);
+                }
+                Ok(())
+            }
             Err(error) => {
                 // Perhaps the rows are there, perhaps not (T8): only a fresh connection tells the truth.
                 *slot = None;
@@ -190,7 +256,7 @@ impl Store for SqliteStore {
         let mut slot = self.lock()?;
         let connection = self.connected(&mut slot)?;
         connection.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([])).map_err(|error| failure(&error, &self.path))?;
-        let snapshot = read::Rows { connection, now: self.now(), path: &self.path };
+        let snapshot = read::Rows { connection, now: self.now(), path: &self.path, newest: Cell::new(0) };
         let done = work(&snapshot);
         let ended = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         if ended.is_err() {

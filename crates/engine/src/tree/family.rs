@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
+use crate::clock::instant;
+
 use super::phase::{KILL_PATIENCE, ORPHAN_GRACE};
 use super::wait;
 
@@ -36,8 +38,8 @@ pub(super) trait Family: Sized {
     /// A descriptor that can be read once the leader has ended; without one, `leader_end` is to be asked often.
     fn end_fd(&self) -> Option<BorrowedFd<'_>>;
 
-    /// How the leader ended, once it has. It keeps its process id until the family is empty, so that its group can
-    /// still be signalled.
+    /// How the leader ended, once it has; asked no more after that. It keeps its process id until the family is empty, so
+    /// that its group can still be signalled.
     fn leader_end(&mut self) -> Option<Exit>;
 
     /// How many are alive besides an ended leader.
@@ -46,8 +48,8 @@ pub(super) trait Family: Sized {
     /// TERM, and CONT for the stopped, to the leader's process group.
     fn ask_leader(&mut self);
 
-    /// TERM, and CONT for the stopped, to all.
-    fn ask_all(&mut self);
+    /// The same to all the others: no process gets a second TERM, which many take for "at once".
+    fn ask_rest(&mut self);
 
     /// One pass of: stop all until there is none new, KILL all, reap. To be repeated until `is_empty`.
     fn kill(&mut self);
@@ -64,16 +66,17 @@ pub(super) fn end<F: Family>(mut family: F) -> bool {
     if family.is_empty() {
         return true;
     }
-    family.ask_all();
-    let kill_at = wait::now() + ORPHAN_GRACE;
-    while wait::now() < kill_at {
+    family.ask_leader();
+    family.ask_rest();
+    let kill_at = instant() + ORPHAN_GRACE;
+    while instant() < kill_at {
         if family.is_empty() {
             return true;
         }
         wait::pause(ENDING_TICK);
     }
-    let give_up_at = wait::now() + KILL_PATIENCE;
-    while wait::now() < give_up_at {
+    let give_up_at = instant() + KILL_PATIENCE;
+    while instant() < give_up_at {
         family.kill();
         if family.is_empty() {
             return true;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::clock::instant;
+
 use super::wait;
 
 /// Nothing that the kernel would start is longer; a longer message is refused before a byte of it is sent or kept.
@@ -61,7 +63,7 @@ impl Line {
             io::Error::new(io::ErrorKind::InvalidInput, error)
         })?;
         frame[..HEADER].copy_from_slice(&header.to_le_bytes());
-        let until = wait::now() + SEND_PATIENCE;
+        let until = instant() + SEND_PATIENCE;
         let mut rest = frame.as_slice();
         while !rest.is_empty() {
             match self.stream.write(rest) {
@@ -119,7 +121,7 @@ impl Line {
     pub(super) fn receive_until<M: DeserializeOwned>(&mut self, until: Option<Instant>) -> io::Result<Heard<M>> {
         loop {
             match self.receive()? {
-                Heard::Nothing if until.is_none_or(|until| wait::now() < until) => {
+                Heard::Nothing if until.is_none_or(|until| instant() < until) => {
                     wait::readable([Some(self.stream.as_fd())], until)?;
                 }
                 heard => return Ok(heard),
@@ -135,6 +137,7 @@ impl AsFd for Line {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -149,7 +152,7 @@ mod tests {
         a.send(&"one").unwrap();
         a.send(&"two").unwrap();
         assert_eq!(b.receive::<String>().unwrap(), Heard::Message("one".into()));
-        let soon = Some(wait::now());
+        let soon = Some(instant());
         assert_eq!(wait::readable([Some(b.as_fd())], soon).unwrap(), [true]);
         assert_eq!(b.receive::<String>().unwrap(), Heard::Message("two".into()));
         assert_eq!(b.receive::<String>().unwrap(), Heard::Nothing);
@@ -175,7 +178,7 @@ mod tests {
         let long = "x".repeat(4 << 20);
         std::thread::scope(|scope| {
             scope.spawn(|| a.send(&long).unwrap());
-            let until = Some(wait::now() + Duration::from_secs(10));
+            let until = Some(instant() + Duration::from_secs(10));
             assert_eq!(b.receive_until::<String>(until).unwrap(), Heard::Message(long.clone()));
         });
     }

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use crate::clock::instant;
+
 use super::family::{self, Family};
 use super::frame::{Heard, Line};
 use super::mark::{self, GUARDIAN_VARIABLE, Guarding};
 use super::order::{How, Order, Word};
+use super::room;
 use super::serve::Request;
-use super::{room, wait};
 
 /// How long a guardian has to end itself and all that it runs once its line is closed; then it is done from here.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(4);
@@ -133,7 +135,7 @@ impl Guardian {
         if self.lost {
             return Ok(Some(Word::Lost));
         }
-        let until = timeout.and_then(|timeout| wait::now().checked_add(timeout));
+        let until = timeout.and_then(|timeout| instant().checked_add(timeout));
         match self.line.receive_until::<Word>(until) {
             Ok(Heard::Nothing) => Ok(None),
             Ok(Heard::Message(word)) => {
@@ -197,8 +199,8 @@ impl Drop for Guardian {
         self.line.close();
         let pid = Pid::from_child(&self.child);
         let _ = kill_process(pid, Signal::CONT);
-        let until = wait::now() + CLOSING_PATIENCE;
-        while !has_ended(pid) && wait::now() < until {
+        let until = instant() + CLOSING_PATIENCE;
+        while !has_ended(pid) && instant() < until {
             room::wait_for_end(pid, until);
         }
         if !has_ended(pid) {

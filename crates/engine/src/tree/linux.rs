@@ -1,6 +1,7 @@
 //! Linux: orphans are inherited by a subreaper, so a tree is everything below one process, found in /proc and
 //! signalled by pidfd (T20, T22). When which signal is due is not known here.
 
+mod environment;
 mod leftovers;
 mod proc;
 
@@ -16,14 +17,20 @@ use rustix::process::{
     waitid,
 };
 
+use crate::clock::instant;
+
 pub(super) use leftovers::{end_leftovers, leftovers};
 
 use super::family::{Exit, Family};
-use super::{mark, wait};
-use proc::Stat;
+use super::wait;
+use environment::Environment;
+use proc::{Listing, Stat};
 
 /// How long one pass of killing tries to stop everything first, so that a fork bomb stands still (A39).
-const FREEZE_PATIENCE: Duration = Duration::from_millis(300);
+const FREEZE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the children are listed for one answer. The answer after the last is "not yet".
+const LOOKS_MAX: u32 = 16;
 
 /// Enough that a writer seldom waits for the guardian; the kernel's own is 64 KiB.
 const PIPE_BYTES: usize = 256 << 10;
@@ -118,29 +125,38 @@ impl Family for Processes {
     }
 
     fn ask_leader(&mut self) {
-        if let Some(leader) = &self.leader {
+        let Some(leader) = self.leader.as_ref().map(|leader| leader.pid) else { return };
+        for signal in [Signal::TERM, Signal::CONT] {
             // An error means that nobody of the group is left, or that it is another user's.
-            let _ = kill_process_group(leader.pid, Signal::TERM);
-            let _ = kill_process_group(leader.pid, Signal::CONT);
+            let _ = kill_process_group(leader, signal);
+            if proc::stat(leader).is_some_and(|stat| stat.group != leader.as_raw_nonzero().get()) {
+                // It has moved into a group that one of its children founded.
+                let _ = kill_process(leader, signal);
+            }
         }
     }
 
-    fn ask_all(&mut self) {
-        self.ask_leader();
-        let group = self.leader.as_ref().map(|leader| leader.pid.as_raw_nonzero().get());
-        for process in self.alive().iter().filter(|process| Some(process.group) != group) {
-            self.signal(process, Signal::TERM);
-            self.signal(process, Signal::CONT);
+    fn ask_rest(&mut self) {
+        let leader = self.leader.as_ref().map(|leader| leader.pid);
+        let group = leader.map(|leader| leader.as_raw_nonzero().get());
+        let mut rest = self.alive();
+        rest.retain(|process| Some(process.group) != group && Some(process.pid) != leader);
+        for signal in [Signal::TERM, Signal::CONT] {
+            rest.iter().for_each(|process| self.signal(process, signal));
         }
     }
 
     fn kill(&mut self) {
-        let until = wait::now() + FREEZE_PATIENCE;
+        // Those that share its group stand still at once, before a thousand of them have to share the processor with this.
+        if let Some(leader) = &self.leader {
+            let _ = kill_process_group(leader.pid, Signal::STOP);
+        }
+        let until = instant() + FREEZE_PATIENCE;
         let mut stopped = HashSet::new();
         loop {
             let mut alive = self.alive();
             alive.retain(|process| stopped.insert((process.pid, process.start)));
-            if alive.is_empty() || wait::now() >= until {
+            if alive.is_empty() || instant() >= until {
                 break;
             }
             self.signal_all(&alive, Signal::STOP);
@@ -150,45 +166,70 @@ impl Family for Processes {
     }
 
     fn is_empty(&mut self) -> bool {
-        self.reap();
-        let leader = self.leader.as_ref();
-        let mut children = self.children();
-        children.retain(|child| leader.is_none_or(|leader| leader.pid != *child));
-        if !children.is_empty() || leader.is_some_and(|leader| leader.exit.is_none()) {
+        if !self.lists_none() {
             return false;
         }
-        if let Some(leader) = &self.leader {
-            let _ = waitid(WaitId::Pid(leader.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        if self.spared.is_some() {
+            return true;
         }
-        // A list in /proc may miss one when others end meanwhile; the kernel's own answer does not. It is no answer
-        // where there are children to be spared.
+        if let Some(leader) = &self.leader {
+            if leader.exit.is_none() {
+                return false;
+            }
+            let _ = waitid(WaitId::Pid(leader.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            // From now on its id may be anybody's.
+            self.leader = None;
+        }
+        // What /proc lists is no proof, the kernel's own answer is; not where there are children to be spared.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        self.spared.is_some() || matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
+        matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
     }
 
     fn reap(&mut self) {
-        let leader = self.leader.as_ref().map(|leader| leader.pid);
-        for child in self.children() {
-            if Some(child) != leader {
-                let _ = waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-            }
-        }
+        reap(&self.orphans(&proc::list_children(self.root).unwrap_or_default()));
     }
 }
 
+/// Reaps those that have ended; says whether these are all.
+fn reap(orphans: &[Pid]) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let living = |orphan: &&Pid| matches!(waitid(WaitId::Pid(**orphan), options), Ok(None) | Err(Errno::INTR));
+    orphans.iter().filter(living).count() == 0
+}
+
 impl Processes {
-    /// The children of this process, ended or not, that belong to the family.
-    fn children(&self) -> Vec<Pid> {
-        let mut children = proc::children(self.root);
-        if let Some(spared) = &self.spared {
-            children.retain(|child| !spared.spares(*child));
+    /// Reaps what has ended, and says whether /proc shows no orphan any more.
+    fn lists_none(&self) -> bool {
+        let mut before = None;
+        for _ in 0..LOOKS_MAX {
+            // An error shows nothing.
+            let Ok(listing) = proc::list_children(self.root) else { return false };
+            let orphans = self.orphans(&listing);
+            if orphans.is_empty() && (self.spared.is_none() || before.as_ref() == Some(&listing)) {
+                return true;
+            }
+            if !reap(&orphans) {
+                return false;
+            }
+            // The children of those that were reaped have been ours since their end: look again.
+            before = Some(listing);
         }
-        children
+        false
+    }
+
+    /// The children of this process, ended or not, that belong to the family, without the leader.
+    fn orphans(&self, listing: &Listing) -> Vec<Pid> {
+        let leader = self.leader.as_ref().map(|leader| leader.pid);
+        let mut orphans: Vec<Pid> = listing.iter().flat_map(|(_, children)| children.iter().copied()).collect();
+        orphans.retain(|child| Some(*child) != leader && !self.spared.as_ref().is_some_and(|spared| spared.spares(*child)));
+        orphans
     }
 
     /// All that live and belong to the family.
     fn alive(&self) -> Vec<Stat> {
-        let mut alive = proc::descendants(self.root, self.children());
+        let mut children = self.orphans(&proc::list_children(self.root).unwrap_or_default());
+        children.extend(self.leader.as_ref().map(|leader| leader.pid));
+        let mut alive = proc::descendants(self.root, children);
         alive.retain(Stat::is_alive);
         alive
     }
@@ -220,7 +261,7 @@ impl Spared {
     fn spares(&self, child: Pid) -> bool {
         self.others.contains(&child)
             || proc::stat(child).is_some_and(|stat| {
-                stat.group == self.own_group && !proc::environment(child).is_some_and(|environment| mark::carries(&environment, &self.mark))
+                stat.group == self.own_group && !Environment::of(child).is_some_and(|environment| environment.carries(&self.mark))
             })
     }
 }

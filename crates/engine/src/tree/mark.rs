@@ -30,16 +30,6 @@ pub(super) fn within(inherited: Option<String>, mark: &str) -> String {
     }
 }
 
-/// The value of one variable in an environment as the kernel shows it.
-pub(super) fn value<'a>(environment: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")))
-}
-
-/// Whether an environment carries `mark`.
-pub(super) fn carries(environment: &[u8], mark: &str) -> bool {
-    value(environment, MARK_VARIABLE).is_some_and(|marks| marks.split(|byte| *byte == b',').any(|one| one == mark.as_bytes()))
-}
-
 /// Whose guardian a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guarding {
@@ -60,23 +50,15 @@ impl Guarding {
         check(mark).ok()?;
         Some(Self { loop_pid: pid.parse().ok()?, loop_start: start.parse().ok()?, mark: mark.to_owned() })
     }
-
-    pub(super) fn in_environment(environment: &[u8]) -> Option<Self> {
-        Self::parse(std::str::from_utf8(value(environment, GUARDIAN_VARIABLE)?).ok()?)
-    }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_matches_itself_only() {
-        let environment = b"A=1\0XGANGER_TREE=no\0GANGER_TREE=outer,run-7\0B=\0";
-        for (mark, expected) in [("outer", true), ("run-7", true), ("run", false), ("outer,run-7", false), ("no", false), ("", false)] {
-            assert_eq!(carries(environment, mark), expected, "{mark}");
-        }
-        assert!(!carries(b"", "run"));
+    fn what_could_match_more_than_itself_is_no_mark() {
         for bad in ["", "a,b", "a b", "a\0", "é", &"x".repeat(129)] {
             assert!(check(bad).is_err(), "{bad:?}");
         }

@@ -66,8 +66,8 @@ pub enum Word {
     },
     /// The program has ended, and so has all that it ever started, unless `tree_empty` is false.
     Ended(Ended),
-    /// The guardian died or could not be understood. Everything that it ran has been ended, without a trace of how it
-    /// went; this guardian is of no further use.
+    /// The guardian died or could not be understood. Everything that it ran has been ended; how it went is not known,
+    /// and of more output than is kept only the beginning is. This guardian is of no further use.
     Lost,
 }
 
@@ -111,7 +111,8 @@ pub struct Ended {
     /// From the start to the end of the program itself, in milliseconds.
     pub elapsed_ms: u64,
     /// That no process of the tree is left: on Linux proven (the guardian has no child), elsewhere of its process group
-    /// only. False when one could not be ended within 10 s (a process of another user, or one stuck in the kernel).
+    /// only. False when one could not be ended within 10 s (a process of another user, or one stuck in the kernel): then
+    /// start another guardian, since the next order of this one would have to wait for the same process.
     pub tree_empty: bool,
 }
 
@@ -182,6 +183,7 @@ mod path_maybe {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use std::os::unix::ffi::OsStringExt;

@@ -52,6 +52,8 @@ pub(super) enum Act {
     Wait { until: Option<Instant> },
     /// TERM to the program's own group.
     AskLeader,
+    /// TERM to all the others.
+    AskRest,
     /// TERM to all.
     AskAll,
     /// KILL to all.
@@ -85,7 +87,10 @@ impl Limits {
 pub(super) fn next(phase: Phase, seen: &Seen, limits: &Limits) -> Decision {
     match phase {
         Phase::Running => running(seen, limits),
-        Phase::Ending { kill_at } if seen.leader_ended => straggling_or_done(phase, seen, kill_at.max(after(seen, STRAGGLER_GRACE))),
+        Phase::Ending { kill_at } if seen.leader_ended => {
+            // Its group was asked when it was.
+            straggling_or_done(phase, seen, kill_at.max(after(seen, STRAGGLER_GRACE)), Act::AskRest)
+        }
         Phase::Ending { kill_at } => {
             let kill_at = hurried(kill_at, seen);
             if seen.asked == Some(How::AtOnce) || seen.now >= kill_at {
@@ -110,7 +115,7 @@ pub(super) fn next(phase: Phase, seen: &Seen, limits: &Limits) -> Decision {
 
 fn running(seen: &Seen, limits: &Limits) -> Decision {
     if seen.leader_ended {
-        return straggling_or_done(Phase::Running, seen, after(seen, STRAGGLER_GRACE));
+        return straggling_or_done(Phase::Running, seen, after(seen, STRAGGLER_GRACE), Act::AskAll);
     }
     let over = |moment: Option<Instant>| moment.is_some_and(|moment| seen.now >= moment);
     let end = |why, act, grace| Decision { phase: Phase::Ending { kill_at: after(seen, grace) }, why: Some(why), act };
@@ -125,12 +130,12 @@ fn running(seen: &Seen, limits: &Limits) -> Decision {
     }
 }
 
-fn straggling_or_done(phase: Phase, seen: &Seen, kill_at: Instant) -> Decision {
+fn straggling_or_done(phase: Phase, seen: &Seen, kill_at: Instant, act: Act) -> Decision {
     if seen.empty {
         return finish(phase);
     }
     let kill_at = hurried(kill_at, seen);
-    Decision { phase: Phase::Straggling { kill_at }, why: None, act: Act::AskAll }
+    Decision { phase: Phase::Straggling { kill_at }, why: None, act }
 }
 
 fn kill(seen: &Seen, why: Option<Why>) -> Decision {
@@ -172,7 +177,7 @@ mod tests {
     fn at(ms: u64) -> Instant {
         use std::sync::OnceLock;
         static START: OnceLock<Instant> = OnceLock::new();
-        *START.get_or_init(Instant::now) + Duration::from_millis(ms)
+        *START.get_or_init(crate::clock::instant) + Duration::from_millis(ms)
     }
 
     fn seen(ms: u64) -> Seen {
@@ -225,8 +230,8 @@ mod tests {
         check(hurried, gone(2_900), (hurried, None, Act::Wait { until: Some(at(3_000)) }));
         let ended = |ms| Seen { leader_ended: true, ..seen(ms) };
         // The rest of its group keeps what is left of the grace, and never less than a straggler gets.
-        check(ending, ended(1_000), (Straggling { kill_at: at(5_000) }, None, Act::AskAll));
-        check(ending, ended(4_900), (Straggling { kill_at: at(5_400) }, None, Act::AskAll));
+        check(ending, ended(1_000), (Straggling { kill_at: at(5_000) }, None, Act::AskRest));
+        check(ending, ended(4_900), (Straggling { kill_at: at(5_400) }, None, Act::AskRest));
         check(ending, Seen { empty: true, ..ended(1_000) }, (ending, None, Act::Finish));
     }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, test_kill_process_group, waitid};
 
+use crate::clock::instant;
+
 use super::family::{Exit, Family};
 use super::leftover::{Leftover, Swept};
 use super::wait;
@@ -30,7 +32,7 @@ pub(super) fn widen(_pipe: impl AsFd) {}
 
 /// Waits a moment for a child of this process to end.
 pub(super) fn wait_for_end(_child: Pid, until: Instant) {
-    wait::pause(until.saturating_duration_since(wait::now()).min(Duration::from_millis(5)));
+    wait::pause(until.saturating_duration_since(instant()).min(Duration::from_millis(5)));
 }
 
 /// Finds nothing.
@@ -94,9 +96,8 @@ impl Family for Processes {
         self.signal(Signal::CONT);
     }
 
-    fn ask_all(&mut self) {
-        self.ask_leader();
-    }
+    /// There are none that are known.
+    fn ask_rest(&mut self) {}
 
     fn kill(&mut self) {
         self.signal(Signal::KILL);
@@ -125,6 +126,7 @@ impl Processes {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 mod tests {
     use super::*;
     use crate::tree::family;
@@ -175,7 +177,7 @@ mod tests {
     }
 
     fn hear(line: &mut Line) -> Word {
-        let until = wait::now() + Duration::from_secs(20);
+        let until = instant() + Duration::from_secs(20);
         match line.receive_until::<Word>(Some(until)).unwrap() {
             Heard::Message(word) => word,
             other => panic!("{other:?}"),
@@ -188,10 +190,10 @@ mod tests {
         line.send(&Request::Begin(order)).unwrap();
         let Word::Started { pid } = hear(line) else { panic!("not started") };
         let group = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        let until = wait::now() + Duration::from_secs(20);
-        while wait::now() < until {
+        let until = instant() + Duration::from_secs(20);
+        while instant() < until {
             let _ = waitid(WaitId::Pgid(Some(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-            match line.receive_until::<Word>(Some(wait::now() + Duration::from_millis(5))).unwrap() {
+            match line.receive_until::<Word>(Some(instant() + Duration::from_millis(5))).unwrap() {
                 Heard::Message(Word::Ended(ended)) => return ended,
                 Heard::Nothing => {}
                 other => panic!("{other:?}"),
@@ -239,7 +241,7 @@ mod tests {
         let group = Pid::from_child(&child);
         let ended = std::thread::scope(|scope| {
             let ended = scope.spawn(|| family::end(Processes::inherited("posix", Some(group), Vec::new())));
-            wait_for_end(group, wait::now());
+            wait_for_end(group, instant());
             assert!(!child.wait().unwrap().success());
             ended.join().unwrap()
         });

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::instant;
+
 use super::command::{self, Started};
 use super::family::{ENDING_TICK, Exit, Family};
 use super::frame::{Heard, Line};
@@ -101,7 +103,7 @@ impl Guard {
 
     /// Runs one order to its end. A loop that does not listen is noticed by the next `receive`.
     fn run<F: Family>(&mut self, line: &mut Line, order: &Order) {
-        let started_at = wait::now();
+        let started_at = instant();
         let started = match &self.unfit {
             Some(error) => Err((Obstacle::Other, error.clone())),
             None => command::start(order, &self.marks),
@@ -176,8 +178,13 @@ impl<'a, F: Family> Run<'a, F> {
                     self.family.ask_leader();
                     Some(seen.now)
                 }
+                Act::AskRest => {
+                    self.family.ask_rest();
+                    Some(seen.now)
+                }
                 Act::AskAll => {
-                    self.family.ask_all();
+                    self.family.ask_leader();
+                    self.family.ask_rest();
                     Some(seen.now)
                 }
                 Act::Kill => {
@@ -191,7 +198,7 @@ impl<'a, F: Family> Run<'a, F> {
 
     /// Looks at the tree, as far as the phase needs it.
     fn look_around(&mut self, may_have_ended: bool) -> Seen {
-        let now = wait::now();
+        let now = instant();
         if self.exit.is_none() && may_have_ended {
             self.exit = self.family.leader_end().map(|exit| (exit, now));
             if self.exit.is_some() {
@@ -264,7 +271,7 @@ impl<'a, F: Family> Run<'a, F> {
                 Ok(0) => self.output = None,
                 Ok(read) => {
                     self.spool.push(&self.buffer[..read]);
-                    self.output_at = wait::now();
+                    self.output_at = instant();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -276,10 +283,10 @@ impl<'a, F: Family> Run<'a, F> {
 
     /// Takes what is still in the pipe and says how it all ended (T23: the end was seen by pid, never by end of file).
     fn report(mut self) -> Ended {
-        let until = wait::now() + DRAIN_PATIENCE;
+        let until = instant() + DRAIN_PATIENCE;
         let enough = self.spool.bytes() + DRAIN_BYTES;
-        while self.pump(READS_MAX) && (wait::now() < until || self.spool.bytes() < enough) {}
-        let ended_at = self.exit.map_or_else(wait::now, |(_, ended_at)| ended_at);
+        while self.pump(READS_MAX) && (instant() < until || self.spool.bytes() < enough) {}
+        let ended_at = self.exit.map_or_else(instant, |(_, ended_at)| ended_at);
         let exit = self.exit.map(|(exit, _)| exit);
         let spooled = self.spool.finish();
         Ended {

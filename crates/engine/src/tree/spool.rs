@@ -151,6 +151,7 @@ impl Tail {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Waiting for file descriptors until a moment, and the only place of this room that reads the (monotonic) clock.
+//! Waiting for file descriptors until a moment on the clock that nobody can set. What they mean is not known here.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,10 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// This moment, on the clock that no setting of the time moves and that stands still while a laptop sleeps.
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
+use crate::clock::instant;
 
 /// Waits until one of `fds` can be read (or has hung up), at most until `until`; says for each whether it can.
 pub(super) fn readable<const N: usize>(fds: [Option<BorrowedFd<'_>>; N], until: Option<Instant>) -> io::Result<[bool; N]> {
@@ -29,14 +26,14 @@ pub(super) fn writable(fd: BorrowedFd<'_>, until: Instant) -> io::Result<bool> {
 
 /// Lets `pause` pass: for what the kernel announces through no file descriptor.
 pub(super) fn pause(pause: Duration) {
-    let until = now().checked_add(pause);
+    let until = instant().checked_add(pause);
     // Nothing is polled, so the only thing that can go wrong is that the pause is cut short.
     let _ = wait(&mut [], until);
 }
 
 fn wait(polled: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<()> {
     loop {
-        let left = until.map(|until| until.saturating_duration_since(now()));
+        let left = until.map(|until| until.saturating_duration_since(instant()));
         // A wait too long for the kernel's type is cut into pieces by the caller's own loop.
         let timeout = left.map(|left| Timespec::try_from(left.min(Duration::from_secs(86_400))).unwrap_or_default());
         match poll(polled, timeout.as_ref()) {

@@ -57,13 +57,20 @@ impl NameLock {
     /// # Errors
     /// `file`.
     pub fn is_taken(project: &Project, name: &WorkerName) -> Result<bool> {
-        let path = path(project, name);
-        let file = file(&path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(false),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-            Err(error) => Err(Error::file("look at the lock", &path, &error.into())),
-        }
+        is_locked(&path(project, name))
+    }
+}
+
+/// Whether a process has the lock in this file.
+///
+/// # Errors
+/// `file`.
+pub(crate) fn is_locked(path: &Path) -> Result<bool> {
+    let file = file(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(Error::file("look at the lock", path, &error.into())),
     }
 }
 

@@ -69,6 +69,15 @@ enum Through {
     Interrupted,
 }
 
+/// What came of a heartbeat.
+enum Renewed {
+    Yes,
+    /// The claim is over.
+    No,
+    /// The store does not answer.
+    Unreachable,
+}
+
 struct Command_<'c> {
     argv: Vec<String>,
     stdin: Option<PathBuf>,
@@ -211,7 +220,7 @@ impl<'p> Runner<'p> {
         let mut guardians = 0;
         self.begin(&order)?;
         let mut beat = instant();
-        let began = beat;
+        let (began, mut accepted) = (beat, beat);
         let mut ending: Option<Through> = None;
         loop {
             let next_beat = if started_at.is_some() && !*told {
@@ -232,11 +241,17 @@ impl<'p> Runner<'p> {
                     if tell || beat.elapsed() >= self.heartbeat {
                         let started_at = started_at.filter(|_| !*told);
                         beat = instant();
-                        if self.renew(claim, command.step, started_at)? {
-                            *told |= started_at.is_some();
-                        } else {
-                            ending = Some(Through::Bereft);
-                            self.guardian.end(How::Gracefully);
+                        match self.renew(claim, command.step, started_at)? {
+                            Renewed::Yes => {
+                                // Counted from the sending, not from the answer (T18).
+                                accepted = beat;
+                                *told |= started_at.is_some();
+                            }
+                            Renewed::Unreachable if accepted.elapsed() < self.alone_max() => {}
+                            Renewed::Unreachable | Renewed::No => {
+                                ending = Some(Through::Bereft);
+                                self.guardian.end(How::Gracefully);
+                            }
                         }
                     }
                 }
@@ -296,18 +311,25 @@ impl<'p> Runner<'p> {
         Ok(!mine)
     }
 
-    /// Renews the lease; `false` when the claim is over.
-    fn renew(&self, claim: Claim, step: Step, started_at: Option<Timestamp>) -> Result<bool> {
+    /// How long to go on without hearing from the store: a little less than the lease, so that what runs has ended before somebody else
+    /// may have the task.
+    fn alone_max(&self) -> Duration {
+        let lease = self.door.settings().lease;
+        lease - (lease / 4).min(Duration::from_secs(30))
+    }
+
+    /// Renews the lease.
+    fn renew(&self, claim: Claim, step: Step, started_at: Option<Timestamp>) -> Result<Renewed> {
         let lease = self.door.settings().lease;
         let command = Command::Heartbeat { claim, lease, step, started_at };
         let order = Order::new(Actor::Worker, Act::Report { command, result: None, ran: None });
         match self.door.apply_one(order) {
-            Ok(_) => Ok(true),
-            Err(error) if error.code == "stale_claim" => Ok(false),
+            Ok(_) => Ok(Renewed::Yes),
+            Err(error) if error.code == "stale_claim" => Ok(Renewed::No),
             // The store is away: the next beat tries again, and the lease is what decides.
             Err(error) if super::is_passing(&error) => {
                 self.say(&error.message);
-                Ok(true)
+                Ok(Renewed::Unreachable)
             }
             Err(error) => Err(error),
         }
@@ -323,7 +345,7 @@ impl<'p> Runner<'p> {
             argv: command.argv.clone(),
             cwd: self.project.root().to_owned(),
             env,
-            env_remove: vec!["GANGER_STORE".to_owned()],
+            env_remove: Vec::new(),
             stdin: command.stdin.clone(),
             output: command.output.to_owned(),
             output_bytes_max: config.number("output_bytes_max")?,
@@ -359,6 +381,8 @@ fn environment(project: &Project, view: &TaskView, claim: Claim) -> Vec<(String,
     let task = view.full.task.id;
     vec![
         ("GANGER_PROJECT".to_owned(), project.root().to_string_lossy().into_owned()),
+        // The store that this worker uses, also where a flag chose it.
+        ("GANGER_STORE".to_owned(), project.address().to_string()),
         ("GANGER_TASK".to_owned(), task.to_string()),
         ("GANGER_CLAIM".to_owned(), claim.to_string()),
         ("GANGER_ATTEMPT".to_owned(), claim.attempt.0.to_string()),

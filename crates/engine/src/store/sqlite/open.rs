@@ -131,8 +131,29 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
             "INSERT INTO plans (id, title, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests) VALUES (0, 'tasks added one by one', '{}', 0, 0, 0, 1, ?1, 1)",
             [i64::from(u32::MAX)],
         )?;
+        // Tells this store from every other one that ever stood in its place: repaired, imported, restored from a backup.
+        step.execute("INSERT INTO meta VALUES ('epoch', lower(hex(randomblob(16))))", [])?;
     }
     step.commit()
+}
+
+/// The epoch of the store: another one than that of every store before it.
+pub(crate) fn epoch(connection: &Connection) -> rusqlite::Result<String> {
+    let found = connection.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Refuses a store that does not have the newest event that it was once seen to have.
+pub(crate) fn refuse_gone_back(connection: &Connection, noted: u64, path: &Path) -> Result<()> {
+    let newest: i64 =
+        connection.query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0)).map_err(|error| failure(&error, path))?;
+    if u64::try_from(newest).unwrap_or(0) >= noted {
+        return Ok(());
+    }
+    let lost = format!("{} ends with event {newest}, but event {noted} was stored: it is older than it was, or its log is gone", path.display());
+    Err(Error::new(Kind::Store, "store_went_back", lost)
+        .hint(format!("put the newer file back, with its log {}-wal", path.display()))
+        .hint("ganger repair   goes on with this one; claims of before are refused then"))
 }
 
 /// The offset of the store's clock in milliseconds. After a boot the clock goes on behind every moment that the store remembers.

@@ -1,5 +1,6 @@
 //! Rows into values: every SELECT of the embedded store.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(super) struct Rows<'c> {
     pub(super) connection: &'c Connection,
     pub(super) now: Now,
     pub(super) path: &'c Path,
+    /// The newest event that this transaction has written; 0 before the first.
+    pub(super) newest: Cell<u64>,
 }
 
 /// A statement that begins with the columns of [`task`], in its order.
@@ -39,9 +42,9 @@ pub(super) use select_task;
 
 const TASK_COLUMNS: usize = 37;
 
-type Decoded<T> = std::result::Result<T, String>;
+pub(super) type Decoded<T> = std::result::Result<T, String>;
 
-fn get<T: FromSql>(row: &Row<'_>, index: usize) -> Decoded<T> {
+pub(super) fn get<T: FromSql>(row: &Row<'_>, index: usize) -> Decoded<T> {
     row.get(index).map_err(|error| error.to_string())
 }
 
@@ -62,12 +65,12 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> Decoded<u64> {
+pub(super) fn unsigned(value: i64) -> Decoded<u64> {
     u64::try_from(value).map_err(|_| format!("{value} is below zero"))
 }
 
 /// A task from a row of `select_task!`.
-fn task(row: &Row<'_>) -> Decoded<Task> {
+pub(super) fn task(row: &Row<'_>) -> Decoded<Task> {
     let status: Status = number(row, 7)?;
     let ended_at = maybe(get::<Option<i64>>(row, 34)?, |at| Ok(Timestamp(at)))?;
     let ended_by = || maybe(get::<Option<String>>(row, 35)?, name);
@@ -156,9 +159,9 @@ fn bad(table: &'static str, row: &Row<'_>, why: String) -> BadRow {
     BadRow { table, key: row.get(0).unwrap_or(0), why }
 }
 
-const WORKER: &str = "name, number, driver, agent, target, can, thinks, paused, limited_until, lost_at, registered_at, seen_at, last_heartbeat_at, last_claimed_at, last_completed_at, turned_at, runtime_ms, holding";
+pub(super) const WORKER: &str = "name, number, driver, agent, target, can, thinks, paused, limited_until, lost_at, registered_at, seen_at, last_heartbeat_at, last_claimed_at, last_completed_at, turned_at, runtime_ms, holding";
 
-fn worker(row: &Row<'_>) -> Decoded<Worker> {
+pub(super) fn worker(row: &Row<'_>) -> Decoded<Worker> {
     let driver: Driver = number(row, 2)?;
     let can: String = get(row, 5)?;
     let can = can
@@ -190,9 +193,9 @@ fn worker(row: &Row<'_>) -> Decoded<Worker> {
     })
 }
 
-const PLAN: &str = "id, title, goal, digest, source, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests";
+pub(super) const PLAN: &str = "id, title, goal, digest, source, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests";
 
-fn plan(row: &Row<'_>) -> Decoded<PlanRow> {
+pub(super) fn plan(row: &Row<'_>) -> Decoded<PlanRow> {
     let (first, last): (u32, u32) = (get(row, 6)?, get(row, 7)?);
     Ok(PlanRow {
         id: PlanId(get(row, 0)?),
@@ -208,9 +211,9 @@ fn plan(row: &Row<'_>) -> Decoded<PlanRow> {
     })
 }
 
-const EVENT: &str = "seq, at, kind, actor, task, attempt, worker, earlier, data";
+pub(super) const EVENT: &str = "seq, at, kind, actor, task, attempt, worker, earlier, data";
 
-fn event(row: &Row<'_>) -> Decoded<EventRow> {
+pub(super) fn event(row: &Row<'_>) -> Decoded<EventRow> {
     Ok(EventRow {
         seq: EventSeq(unsigned(get(row, 0)?)?),
         at: Timestamp(get(row, 1)?),
@@ -512,5 +515,35 @@ impl Snapshot for Rows<'_> {
 
     fn last_task(&self) -> Result<u32> {
         Ok(self.one("SELECT coalesce(max(id), 0) FROM tasks", [], |row| row.get(0).unwrap_or(0))?.unwrap_or(0))
+    }
+
+    fn all_meta(&self) -> Result<Vec<(String, String)>> {
+        let read = |row: &Row<'_>| -> Decoded<(String, String)> { Ok((get(row, 0)?, get(row, 1)?)) };
+        self.all("SELECT name, value FROM meta ORDER BY name", [], read)?.into_iter().map(|row| self.whole("meta", row)).collect()
+    }
+
+    fn durations(&self, each: &mut dyn FnMut(i64, u64) -> Result<()>) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT key, ms FROM durations ORDER BY key").map_err(|error| self.failed(&error))?;
+        let mut rows = statement.query([]).map_err(|error| self.failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+            let (key, ms) = self.whole("durations", get(row, 0).and_then(|key| Ok((key, unsigned(get(row, 1)?)?))))?;
+            each(key, ms)?;
+        }
+        Ok(())
+    }
+
+    fn strays(&self, limit: u32) -> Result<Vec<BadRow>> {
+        let sql = "SELECT 0, id, 'it carries a claim and is not in progress' FROM tasks
+                   WHERE status <> 1 AND coalesce(step, worker, lease_until, timeout_at) IS NOT NULL OR status NOT IN (1, 2) AND nonce IS NOT NULL
+                   UNION ALL SELECT 1, plan, 'it counts the tasks of a plan that is not there' FROM tallies WHERE plan NOT IN (SELECT id FROM plans)
+                   UNION ALL SELECT 2, task, 'it sets a task aside that is not there' FROM unreadable WHERE task NOT IN (SELECT id FROM tasks) LIMIT ?1";
+        self.all(sql, [limit], |row| {
+            let table = match row.get(0) {
+                Ok(0_i64) => "tasks",
+                Ok(1) => "tallies",
+                Ok(_) | Err(_) => "unreadable",
+            };
+            BadRow { table, key: row.get(1).unwrap_or(0), why: row.get(2).unwrap_or_default() }
+        })
     }
 }

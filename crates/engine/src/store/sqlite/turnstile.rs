@@ -37,6 +37,15 @@ impl Turnstile {
         left?;
         Ok(Passed { turnstile: self })
     }
+
+    /// Whether nobody writes at this moment.
+    pub(crate) fn is_free(&self) -> bool {
+        let is_free = flock(&self.store, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if is_free {
+            let _ = flock(&self.store, FlockOperation::Unlock);
+        }
+        is_free
+    }
 }
 
 impl Drop for Passed<'_> {

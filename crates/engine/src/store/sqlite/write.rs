@@ -84,7 +84,9 @@ impl Rows<'_> {
                 data,
             ],
         )?;
-        Ok(self.connection.last_insert_rowid())
+        let seq = self.connection.last_insert_rowid();
+        self.newest.set(u64::try_from(seq).unwrap_or(0));
+        Ok(seq)
     }
 
     fn last_event_of(&self, id: TaskId) -> Result<i64> {
@@ -373,6 +375,16 @@ impl Transaction for Rows<'_> {
         Ok(u32::try_from(gone).unwrap_or(u32::MAX))
     }
 
+    fn begin_restore(&self) -> Result<()> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM tasks) OR EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM workers) OR EXISTS (SELECT 1 FROM plans WHERE id > 0)";
+        if self.one(sql, [], |row| row.get(0).unwrap_or(true))? != Some(false) {
+            return Err(Error::refused("store_not_empty", format!("the store {} is not empty; nothing was changed", self.path.display()))
+                .hint("choose another one: ganger import FILE --store sqlite:PATH")
+                .hint("or import into the folder of a new project"));
+        }
+        self.connection.execute_batch("PRAGMA defer_foreign_keys = ON").map_err(|error| self.failed(&error))
+    }
+
     fn restore_event(&self, event: &EventRow) -> Result<()> {
         self.run(
             "INSERT INTO events (seq, at, kind, actor, task, attempt, worker, earlier, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -388,6 +400,7 @@ impl Transaction for Rows<'_> {
                 (event.data != "{}").then_some(event.data.as_str()),
             ],
         )?;
+        self.newest.set(self.newest.get().max(event.seq.0));
         if let Some(task) = event.task {
             self.run("UPDATE tasks SET last_event = ?2 WHERE id = ?1", [i64::from(task.0), signed(event.seq.0)])?;
         }

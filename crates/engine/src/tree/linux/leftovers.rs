@@ -1,6 +1,8 @@
 //! Finds processes by the mark in their environment, and ends them. When it is time to look for them, and which marks
 //! are whose, is not known here.
 
+#![expect(clippy::disallowed_methods, reason = "reads /proc, which is no project file")]
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -9,9 +11,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, geteuid, getpid, waitid};
 
+use super::environment::Environment;
 use super::proc::{self, Stat};
+use crate::clock::instant;
 use crate::tree::leftover::{Leftover, Swept};
-use crate::tree::mark::{self, Guarding};
+use crate::tree::mark::Guarding;
 use crate::tree::phase::{KILL_PATIENCE, ORPHAN_GRACE};
 use crate::tree::wait;
 
@@ -32,11 +36,11 @@ pub(in crate::tree) fn leftovers(mark: &str) -> io::Result<Vec<Leftover>> {
 pub(in crate::tree) fn end_leftovers(mark: &str) -> io::Result<Swept> {
     let mut ended: HashMap<Identity, Leftover> = HashMap::new();
     let mut asked = HashSet::new();
-    let begun_at = wait::now();
+    let begun_at = instant();
     let left = loop {
         // What has been found once stays wanted, with all below it, when the marked process above it has gone.
         let found = find(mark, &asked)?;
-        let elapsed = wait::now() - begun_at;
+        let elapsed = instant() - begun_at;
         if found.is_empty() || elapsed >= ORPHAN_GRACE + KILL_PATIENCE {
             break found;
         }
@@ -68,12 +72,12 @@ fn find(mark: &str, wanted: &HashSet<Identity>) -> io::Result<Vec<Stat>> {
     let mut roots = HashSet::new();
     let mut guarded = HashSet::new();
     for process in table.values().filter(|process| process.is_alive()) {
-        let Some(environment) = proc::environment(process.pid) else { continue };
-        let guarding = Guarding::in_environment(&environment).filter(|guarding| guarding.mark == mark);
+        let Some(environment) = Environment::of(process.pid) else { continue };
+        let guarding = environment.guarding().filter(|guarding| guarding.mark == mark);
         if guarding.as_ref().is_some_and(|guarding| is_watched(process, guarding, &table)) {
             guarded.insert(process.pid);
         }
-        let marked = guarding.is_some() || mark::carries(&environment, mark) || wanted.contains(&(process.pid, process.start));
+        let marked = guarding.is_some() || environment.carries(mark) || wanted.contains(&(process.pid, process.start));
         // What was read belongs to whom it was read of only if that one was there before and after.
         if marked && is_ours(process.pid) && proc::stat(process.pid).is_some_and(|now| now.start == process.start) {
             roots.insert(process.pid);

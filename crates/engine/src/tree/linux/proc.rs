@@ -1,15 +1,14 @@
-//! Reads /proc: who is whose child, when a process started, its environment; and signals a process by what was read.
+//! Reads /proc: who is whose child, and when a process started; and signals a process by what was read (T20).
+
+#![expect(clippy::disallowed_methods, reason = "reads /proc, which is no project file")]
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::Read;
+use std::io;
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
-
-/// The kernel allows no longer environment than a quarter of the stack's limit, in practice 2 MiB.
-const ENVIRONMENT_BYTES_MAX: u64 = 8 << 20;
 
 /// One process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,45 +55,61 @@ pub(super) fn stat(pid: Pid) -> Option<Stat> {
     Stat::parse(pid, &fs::read(format!("/proc/{}/stat", raw(pid))).ok()?)
 }
 
-/// The environment a process was started with; `None` when it is gone or not ours to read.
-pub(super) fn environment(pid: Pid) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = fs::File::open(format!("/proc/{}/environ", raw(pid))).ok()?;
-    file.take(ENVIRONMENT_BYTES_MAX).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
 /// All processes that can be seen.
-pub(super) fn all() -> std::io::Result<Vec<Pid>> {
+pub(super) fn all() -> io::Result<Vec<Pid>> {
     let entries = fs::read_dir("/proc")?;
     Ok(entries.flatten().filter_map(|entry| positive(entry.file_name().to_str()?)).collect())
 }
 
-/// The children of a process, ended or not. One may be missing when others end meanwhile.
-pub(super) fn children(pid: Pid) -> Vec<Pid> {
-    if !lists_children() {
-        let parents = all().unwrap_or_default();
-        return parents.into_iter().filter(|child| stat(*child).is_some_and(|stat| stat.parent == Some(pid))).collect();
+/// The children of a process, ended or not, by the thread whose they are. Two equal ones in a row show them all; one alone
+/// may miss some, when others are reaped or a thread ends meanwhile.
+pub(super) type Listing = Vec<(Pid, Vec<Pid>)>;
+
+/// Lists the children of a process; nothing of a process that is gone.
+///
+/// # Errors
+/// /proc cannot be read: out of file descriptors, say.
+pub(super) fn list_children(pid: Pid) -> io::Result<Listing> {
+    if !can_list_children() {
+        let everybody = all()?.into_iter();
+        return Ok(vec![(pid, everybody.filter(|child| stat(*child).is_some_and(|stat| stat.parent == Some(pid))).collect())]);
     }
-    let mut children = Vec::new();
-    // Each thread has its own.
-    for thread in fs::read_dir(format!("/proc/{}/task", raw(pid))).into_iter().flatten().flatten() {
-        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        children.extend(list.split_ascii_whitespace().filter_map(positive));
+    let mut listing = Vec::new();
+    let Some(threads) = there(fs::read_dir(format!("/proc/{}/task", raw(pid))))? else { return Ok(listing) };
+    for thread in threads {
+        let Some(thread) = there(thread)? else { continue };
+        let Some(id) = thread.file_name().to_str().and_then(positive) else { continue };
+        if let Some(children) = there(fs::read_to_string(thread.path().join("children")))? {
+            listing.push((id, children.split_ascii_whitespace().filter_map(positive).collect()));
+        }
     }
-    children
+    Ok(listing)
 }
 
-/// Everything below `root`, beginning with those of its `children` that still are; ended ones included.
+/// That something is gone is no error.
+fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn children(pid: Pid) -> Vec<Pid> {
+    list_children(pid).unwrap_or_default().into_iter().flat_map(|(_, children)| children).collect()
+}
+
+/// Everything below `root`, beginning with those of its children that are `known`; ended ones included.
 ///
 /// Sound against recycled ids, if not complete: whoever is in it was a descendant of `root` when it was looked at, and
 /// that is for life (orphans stay below the subreaper that `root` is).
-pub(super) fn descendants(root: Pid, children: Vec<Pid>) -> Vec<Stat> {
-    if lists_children() {
-        return descendants_by(self::children, root, children);
+pub(super) fn descendants(root: Pid, known: Vec<Pid>) -> Vec<Stat> {
+    if can_list_children() {
+        return descendants_by(children, root, known);
     }
     let below = by_parent();
-    descendants_by(|parent| below.get(&parent).cloned().unwrap_or_default(), root, children)
+    descendants_by(|parent| below.get(&parent).cloned().unwrap_or_default(), root, known)
 }
 
 fn descendants_by(children_of: impl Fn(Pid) -> Vec<Pid>, root: Pid, children: Vec<Pid>) -> Vec<Stat> {
@@ -126,7 +141,7 @@ fn by_parent() -> HashMap<Pid, Vec<Pid>> {
 }
 
 /// Whether the kernel lists children (`CONFIG_PROC_CHILDREN`).
-fn lists_children() -> bool {
+fn can_list_children() -> bool {
     static LISTS: OnceLock<bool> = OnceLock::new();
     *LISTS.get_or_init(|| fs::exists("/proc/thread-self/children").unwrap_or(false))
 }
@@ -150,6 +165,7 @@ pub(super) fn signal(process: &Stat, signal: Signal) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use rustix::process::getpid;
@@ -168,8 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_found_with_its_environment_and_an_id_with_another_start_is_not_signalled() {
-        let mut child = Command::new("sleep").arg("600").env("GANGER_TEST", "here").stdin(Stdio::null()).spawn().unwrap();
+    fn a_child_is_found_and_an_id_with_another_start_is_not_signalled() {
+        let mut child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
         let pid = Pid::from_child(&child);
         assert!(children(getpid()).contains(&pid));
         let found = descendants(getpid(), vec![pid]);
@@ -178,8 +194,6 @@ mod tests {
         let scanned = descendants_by(|parent| below.get(&parent).cloned().unwrap_or_default(), getpid(), vec![pid]);
         assert_eq!(scanned.iter().map(|stat| (stat.pid, stat.start)).collect::<Vec<_>>(), [(pid, found[0].start)]);
         assert!(below[&getpid()].contains(&pid));
-        let environment = environment(pid).unwrap();
-        assert!(environment.split(|byte| *byte == 0).any(|entry| entry == b"GANGER_TEST=here"));
         let other = Stat { start: found[0].start + 1, ..found[0] };
         assert!(!signal(&other, Signal::KILL));
         assert!(child.try_wait().unwrap().is_none());
