@@ -18,6 +18,7 @@ mod messages;
 mod plan;
 mod poll;
 mod repair;
+mod report;
 mod run;
 mod say;
 mod show;
@@ -89,6 +90,7 @@ const COMMANDS: &[Entry] = commands! {
     "say": say = "Say something to everybody",
     "messages": messages = "Show what was said",
     "poll": poll = "Print how tasks stand until all are done",
+    "report": report = "Write and show the report: what was done, what went wrong, what waits for you",
     "doctor": doctor = "Say what is wrong, and what to do about it",
     "repair": repair = "Make a new store of what is whole in a damaged one",
     "export": export = "Write everything out, one JSON object a line",

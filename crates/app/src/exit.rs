@@ -6,7 +6,5 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const REFUSED: u8 = 1;
 /// Usage or bad input.
 pub(crate) const USAGE: u8 = 2;
-/// Nothing to claim.
-pub(crate) const NOTHING: u8 = 4;
 /// The store cannot be reached or is damaged.
 pub(crate) const STORE: u8 = 5;

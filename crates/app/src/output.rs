@@ -128,13 +128,6 @@ impl Printer {
         let _ = self.err.write_all(format!("{text}\n").as_bytes());
     }
 
-    /// Talk without a line end, for progress on a terminal.
-    pub(crate) fn say_raw(&mut self, text: &str) {
-        self.flush();
-        let _ = self.err.write_all(text.as_bytes());
-        let _ = self.err.flush();
-    }
-
     /// An error, for people or for programs.
     pub(crate) fn error(&mut self, error: &Error, json: bool) {
         if json {

@@ -1,9 +1,12 @@
 //! Every public JSON shape, in one place: a change here is a change of what scripts rely on.
 
+use domain::id::TaskId;
 use domain::task::{Kind, Status, Step, TaskState};
 use domain::time::Timestamp;
+use engine::bench::Figures;
 use engine::clock::rfc3339;
-use engine::orchestrator::query::{Standing, TaskView, WorkerView};
+use engine::config::Setting as SettingRow;
+use engine::orchestrator::query::{Node, Standing, TaskView, WorkerView};
 use engine::store::EventRow;
 use serde::Serialize;
 use serde_json::Value;
@@ -315,5 +318,107 @@ impl From<&EventRow> for Message {
         let data: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
         let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { seq: event.seq.0, at: time(event.at), from: text("from"), text: text("text"), task: event.task.map(|id| id.to_string()) }
+    }
+}
+
+/// How a task stands at one moment: a line of `poll`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Polled {
+    at: String,
+    id: String,
+    status: &'static str,
+}
+
+impl Polled {
+    pub(crate) fn of(at: Timestamp, id: TaskId, status: Status) -> Self {
+        Self { at: time(at), id: id.to_string(), status: status.as_str() }
+    }
+}
+
+/// A setting.
+#[derive(Debug, Serialize)]
+pub(crate) struct Setting<'s> {
+    key: &'s str,
+    value: &'s str,
+    source: String,
+}
+
+impl<'s> Setting<'s> {
+    pub(crate) fn of(key: &'s str, setting: &'s SettingRow) -> Self {
+        Self { key, value: &setting.value, source: setting.source.to_string() }
+    }
+}
+
+/// What `graph` gives.
+#[derive(Debug, Serialize)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<GraphNode>,
+    pub(crate) edges: Vec<GraphEdge>,
+    pub(crate) critical_path: Vec<String>,
+}
+
+/// A task of the graph.
+#[derive(Debug, Serialize)]
+pub(crate) struct GraphNode {
+    id: String,
+    title: String,
+    kind: &'static str,
+    phase: u32,
+    status: &'static str,
+    level: usize,
+    duration_ms: u64,
+}
+
+/// A dependency.
+#[derive(Debug, Serialize)]
+pub(crate) struct GraphEdge {
+    pub(crate) task: String,
+    pub(crate) after: String,
+}
+
+impl GraphNode {
+    pub(crate) fn of(node: &Node, level: usize) -> Self {
+        Self {
+            id: node.id.to_string(),
+            title: node.title.clone(),
+            kind: node.kind.as_str(),
+            phase: node.phase,
+            status: node.status.as_str(),
+            level,
+            duration_ms: node.duration_ms,
+        }
+    }
+}
+
+/// What `bench` gives.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bench {
+    rows: Vec<BenchRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct BenchRow {
+    name: &'static str,
+    workers: u32,
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    slowest_share: f64,
+}
+
+impl From<&[Figures]> for Bench {
+    fn from(figures: &[Figures]) -> Self {
+        let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
+        let row = |row: &Figures| BenchRow {
+            name: row.name,
+            workers: row.workers,
+            per_second: round(row.per_second),
+            p50_ms: round(row.p50_ms),
+            p99_ms: round(row.p99_ms),
+            max_ms: round(row.max_ms),
+            slowest_share: round(row.slowest_share),
+        };
+        Self { rows: figures.iter().map(row).collect() }
     }
 }

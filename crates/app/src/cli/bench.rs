@@ -14,10 +14,10 @@ use engine::{files, random};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::exit;
 use crate::output::table::{Table, terminal_width};
 use crate::output::{Color, Printer};
 use crate::signals::Signals;
+use crate::{exit, wire};
 
 /// Measure this machine: how fast tasks are added, claimed and completed, durably. It needs no project and leaves nothing behind.
 #[derive(Debug, clap::Args)]
@@ -196,36 +196,9 @@ fn drain(printer: &mut Printer, file: &Path, number: u32) -> Result<()> {
     printer.json(&Told { tasks: tallied.tasks, calls_us: tallied.calls_us })
 }
 
-/// A row in JSON.
-#[derive(Debug, Serialize)]
-struct Row {
-    name: &'static str,
-    workers: u32,
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
-    slowest_share: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Rows {
-    rows: Vec<Row>,
-}
-
 fn show(context: &mut Context, figures: &[Figures]) -> Result<u8> {
-    let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
     if context.json {
-        let row = |row: &Figures| Row {
-            name: row.name,
-            workers: row.workers,
-            per_second: round(row.per_second),
-            p50_ms: round(row.p50_ms),
-            p99_ms: round(row.p99_ms),
-            max_ms: round(row.max_ms),
-            slowest_share: round(row.slowest_share),
-        };
-        context.printer.json(&Rows { rows: figures.iter().map(row).collect() })?;
+        context.printer.json(&wire::Bench::from(figures))?;
         return Ok(exit::DONE);
     }
     let mut table = Table::new(&["ROW", "WORKERS", "PER SECOND", "P50 MS", "P99 MS", "MAX MS", "SLOWEST SHARE"], 0);

@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use engine::config::{Config, Setting, with_value};
+use engine::config::{Config, with_value};
 use engine::error::{Error, Result};
 use engine::files;
 use engine::project::FOLDER;
 use engine::store::address::Address;
-use serde::Serialize;
 
 use crate::context::Context;
-use crate::exit;
 use crate::output::{Tint, tinted};
+use crate::{exit, wire};
 
 /// The settings: list them with where they come from, get one, set one of this project.
 #[derive(Debug, clap::Args)]
@@ -44,20 +43,6 @@ enum What {
 /// How large a configuration file may be.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A setting in JSON.
-#[derive(Debug, Serialize)]
-struct Shape<'s> {
-    key: &'s str,
-    value: &'s str,
-    source: String,
-}
-
-impl<'s> Shape<'s> {
-    fn of(key: &'s str, setting: &'s Setting) -> Self {
-        Self { key, value: &setting.value, source: setting.source.to_string() }
-    }
-}
-
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     match args.what {
         None | Some(What::List) => {
@@ -68,7 +53,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
             let project = context.project()?;
             let setting = project.config().get(&key)?;
             if context.json {
-                context.printer.json(&Shape::of(&key, setting))?;
+                context.printer.json(&wire::Setting::of(&key, setting))?;
             } else if context.printer.is_terminal {
                 context.printer.line(&domain::text::escaped_lines(&setting.value));
             } else {
@@ -82,7 +67,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
 
 fn list(context: &mut Context, config: &Config) -> Result<u8> {
     if context.json {
-        let shapes: Vec<Shape<'_>> = config.all().map(|(key, setting)| Shape::of(key, setting)).collect();
+        let shapes: Vec<wire::Setting<'_>> = config.all().map(|(key, setting)| wire::Setting::of(key, setting)).collect();
         context.printer.json(&shapes)?;
         return Ok(exit::DONE);
     }
@@ -109,7 +94,7 @@ fn set(context: &mut Context, key: &str, value: &str) -> Result<u8> {
     files::replace(&file, &changed)?;
     let setting = config.get(key)?;
     if context.json {
-        context.printer.json(&Shape::of(key, setting))?;
+        context.printer.json(&wire::Setting::of(key, setting))?;
     } else {
         context.printer.line(&format!("{key} = {}", domain::text::escaped(&setting.value, 300)));
     }

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{list, values};
 use crate::context::Context;
-use crate::exit;
 use crate::output::{Tint, tinted};
+use crate::{exit, wire};
 
 /// Draw what waits for what, with the critical path: the chain that the end hangs on.
 #[derive(Debug, clap::Args)]
@@ -126,19 +126,13 @@ impl Drawing {
         })
     }
 
-    fn shape(&self) -> serde_json::Value {
-        let nodes: Vec<_> = self
-            .nodes
-            .iter()
-            .zip(&self.levels)
-            .map(|(node, level)| {
-                json!({ "id": node.id.to_string(), "title": node.title, "kind": node.kind.as_str(), "phase": node.phase,
-                        "status": node.status.as_str(), "level": level, "duration_ms": node.duration_ms })
-            })
-            .collect();
-        let edges: Vec<_> = self.edges().map(|(on, task, _)| json!({ "task": task.to_string(), "after": on.to_string() })).collect();
-        let critical: Vec<_> = self.critical_nodes().map(|node| node.id.to_string()).collect();
-        json!({ "nodes": nodes, "edges": edges, "critical_path": critical })
+    fn shape(&self) -> wire::Graph {
+        let edge = |(on, task, _): (TaskId, TaskId, bool)| wire::GraphEdge { task: task.to_string(), after: on.to_string() };
+        wire::Graph {
+            nodes: self.nodes.iter().zip(&self.levels).map(|(node, level)| wire::GraphNode::of(node, *level)).collect(),
+            edges: self.edges().map(edge).collect(),
+            critical_path: self.critical_nodes().map(|node| node.id.to_string()).collect(),
+        }
     }
 
     /// A level a paragraph, in the order of work.

@@ -5,17 +5,16 @@ use std::time::Duration;
 use domain::id::TaskId;
 use domain::task::Status;
 use domain::time::Timestamp;
-use engine::clock::{instant, local_hour, rfc3339};
+use engine::clock::{instant, local_hour};
 use engine::error::{Error, Result};
 use engine::orchestrator::Orchestrator;
 use engine::store::Filter;
-use serde_json::json;
 
 use super::{list, values};
 use crate::context::Context;
-use crate::exit;
 use crate::news::News;
 use crate::output::tinted;
+use crate::{exit, wire};
 
 /// Print how tasks stand, again and again, until all are COMPLETED (0) or one cannot be any more (1).
 #[derive(Debug, clap::Args)]
@@ -134,7 +133,7 @@ fn all(door: &Orchestrator) -> Result<Vec<TaskId>> {
 fn show(context: &mut Context, round: &Round) -> Result<()> {
     for (id, status) in &round.tasks {
         if context.json {
-            context.printer.json(&json!({ "at": rfc3339(round.at), "id": id.to_string(), "status": status.as_str() }))?;
+            context.printer.json(&wire::Polled::of(round.at, *id, *status))?;
         } else {
             let status = tinted(status.as_str(), list::tint(*status), context.printer.color);
             context.printer.line(&format!("{} {id}: {status}", local_hour(round.at)));

@@ -7,7 +7,7 @@ use crate::help::commands;
 fn arguments(name: &str) -> Option<&'static [&'static str]> {
     const CLAIM: &str = "T-001#1:00000000000000000000000000000000";
     Some(match name {
-        "init" | "completions" | "man" | "bench" | "skill" | "hook" => return None,
+        "init" | "import" | "completions" | "man" | "bench" | "skill" | "hook" => return None,
         "plan" => &["plan.toml"],
         "add" => &["a title"],
         "edit" | "cancel" | "retry" | "unblock" | "show" => &["T-001"],
@@ -17,7 +17,6 @@ fn arguments(name: &str) -> Option<&'static [&'static str]> {
         "heartbeat" | "complete" | "fail" | "release" => &[CLAIM],
         "block" => &[CLAIM, "--reason", "other"],
         "say" => &["hello"],
-        "import" => &["plan.toml"],
         _ => &[],
     })
 }

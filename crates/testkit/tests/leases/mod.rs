@@ -27,7 +27,7 @@ pub(crate) struct Leases {
 }
 
 /// What may happen besides claims and completions.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Verbs {
     /// Claims that arrive a second time.
     pub(crate) claim_again: bool,
@@ -178,8 +178,9 @@ impl Leases {
             Action::Deliver(message) => self.deliver(&mut state, message)?,
             Action::Commit(index) => {
                 let (token, all_done) = state.begun.remove(index);
+                let was_done = state.rows[usize::from(token.task)].is_completed();
                 self.report(&mut state, Word::Complete, token);
-                if all_done {
+                if all_done && !was_done && state.rows[usize::from(token.task)].is_completed() {
                     self.release_children(&mut state, token.task);
                 }
             }
@@ -371,6 +372,11 @@ impl State {
             Message::Report(_, token) => self.rows[usize::from(token.task)].open.is_some_and(|open| open != *token),
             Message::Claim { .. } | Message::Granted { .. } => false,
         })
+    }
+
+    /// Whether a transaction has looked and not written yet.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.begun.is_empty()
     }
 
     fn breaks(&mut self, promise: &'static str) {
