@@ -2,7 +2,7 @@
 
 mod bench;
 mod claim;
-mod complete;
+mod holding;
 mod completions;
 mod config;
 mod doctor;
@@ -75,11 +75,11 @@ const COMMANDS: &[Entry] = commands! {
     "unblock": manage::unblock = "What a task waited for is there",
     "answer": manage::answer = "Answer the question that a task waits for",
     "claim": claim = "Take the next task",
-    "heartbeat": complete::heartbeat = "Say that you still work on a task",
-    "complete": complete::complete = "A task is done (its check runs first)",
-    "fail": complete::fail = "An attempt failed",
-    "block": complete::block = "A task must wait for somebody",
-    "release": complete::release = "Give a task back",
+    "heartbeat": holding::heartbeat = "Say that you still work on a task",
+    "complete": holding::complete = "A task is done (its check runs first)",
+    "fail": holding::fail = "An attempt failed",
+    "block": holding::block = "A task must wait for somebody",
+    "release": holding::release = "Give a task back",
     "work": work = "Be a worker: claim, run, check, record, again",
     "workers": workers = "The roster: list, add, pause, resume, remove",
     "status": status = "How things stand, and what waits for somebody",

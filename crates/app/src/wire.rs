@@ -24,7 +24,6 @@ pub(crate) struct Task {
     kind: &'static str,
     phase: u32,
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'static str>,
     ready: bool,
     priority: &'static str,

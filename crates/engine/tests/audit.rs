@@ -94,14 +94,13 @@ const PLANTED: &[(&str, &str, &str)] = &[
     // (ix) The stage of a plan is what its tallies come to.
     ("ix", "UPDATE plans SET stage_phase = 1 + stage_phase % 2 WHERE id = 2", "stage_wrong"),
     ("ix", "UPDATE plans SET stage_tests = 1 - stage_tests WHERE id = 2", "stage_wrong"),
-    ("ix", "UPDATE plans SET tests_wanted = 0 WHERE id = 0", "stage_wrong"),
     // (x) Every row decodes.
     ("x", "UPDATE tasks SET kind = 9 WHERE id = 4", "row_unreadable"),
     ("x", "UPDATE tasks SET priority = -1 WHERE id = 4", "row_unreadable"),
     ("x", "UPDATE tasks SET avoid = 'a b' WHERE id = 4", "row_unreadable"),
     ("x", "UPDATE specs SET more = '{' WHERE task = 4", "row_unreadable"),
     ("x", "UPDATE specs SET more = '{\"colour\":1}' WHERE task = 4", "row_unreadable"),
-    ("x", "UPDATE results SET result = '[]'", "row_unreadable"),
+    ("x", "UPDATE results SET result = '{'", "row_unreadable"),
     ("x", "UPDATE events SET data = '{' WHERE seq = 9", "row_unreadable"),
     ("x", "UPDATE events SET data = '[]' WHERE seq = 9", "row_unreadable"),
     ("x", "UPDATE events SET kind = 999 WHERE seq = 9", "row_unreadable"),

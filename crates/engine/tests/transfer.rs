@@ -181,7 +181,7 @@ fn refused(target: &Scene, text: &str, words: &[&str]) {
     let refused = import_into(target.door().store().as_ref(), text).expect_err(words[0]);
     assert_eq!((refused.code, refused.kind), ("bad_export", Kind::Usage), "{refused:?}");
     for word in words {
-        assert!(refused.message.contains(word), "{word}: {refused:?}");
+        assert!(format!("{} {:?}", refused.message, refused.hints).contains(word), "{word}: {refused:?}");
     }
     let door = target.door();
     assert_eq!((door.standing(None).unwrap().counts.all(), door.events(domain::id::EventSeq(0), 1).unwrap().len()), (0, 0));

@@ -43,16 +43,34 @@ enum Whose {
 #[derive(Debug, Clone)]
 enum Move {
     Add(Vec<(Item, Vec<Index>)>),
-    Claim { worker: usize, only: Option<Index> },
-    Report { whose: Whose, what: Report },
-    Manage { task: Index, what: Manage },
-    Wait { task: Index, on: Index },
-    Lose { worker: usize },
+    Claim {
+        worker: usize,
+        only: Option<Index>,
+    },
+    Report {
+        whose: Whose,
+        what: Report,
+    },
+    Manage {
+        task: Index,
+        what: Manage,
+    },
+    Wait {
+        task: Index,
+        on: Index,
+    },
+    Lose {
+        worker: usize,
+    },
     Sweep,
     /// The same request once more, as a client does that heard no answer.
     Again(Index),
-    Pass { ms: u64 },
-    JumpWall { hours: i64 },
+    Pass {
+        ms: u64,
+    },
+    JumpWall {
+        hours: i64,
+    },
     Reopen,
     Reboot,
 }
@@ -226,7 +244,13 @@ impl Pair {
                     prop_assert_eq!(self.queue.ask(&ask, request), expected, "the same request again: {:?}", ask);
                 }
             }
-            Move::Add(_) | Move::Claim { .. } | Move::Report { .. } | Move::Manage { .. } | Move::Wait { .. } | Move::Lose { .. } | Move::Sweep => {}
+            Move::Add(_)
+            | Move::Claim { .. }
+            | Move::Report { .. }
+            | Move::Manage { .. }
+            | Move::Wait { .. }
+            | Move::Lose { .. }
+            | Move::Sweep => {}
         }
         self.model.at(self.queue.now());
         if let Some(ask) = self.ask(step) {
@@ -254,8 +278,15 @@ impl Pair {
         for task in &tasks {
             let model = &mut self.model;
             prop_assert!(model.is_drawn(task.id, task.not_before), "{} may not be due at {:?}", task.id, task.not_before);
-            let queue = (task.status(), (task.attempt.0, task.failures, task.crashes), task.claim(), (task.waiting, task.dead), task.is_ready(now));
-            let naive = (model.status(task.id), model.counts(task.id), model.open_claim(task.id), (model.waiting(task.id), model.dead(task.id)), model.is_ready(task.id));
+            let queue =
+                (task.status(), (task.attempt.0, task.failures, task.crashes), task.claim(), (task.waiting, task.dead), task.is_ready(now));
+            let naive = (
+                model.status(task.id),
+                model.counts(task.id),
+                model.open_claim(task.id),
+                (model.waiting(task.id), model.dead(task.id)),
+                model.is_ready(task.id),
+            );
             prop_assert_eq!(queue, naive, "left: the queue, right: the model, of {}", task.id);
             by_status[task.status() as usize] += 1;
             moving += u32::from(model.is_moving(task.id));
@@ -269,7 +300,12 @@ impl Pair {
             let span = |span: Duration| domain::time::millis(span);
             let (idle_ms, runtime_ms) = (span(view.sight.idle), span(view.sight.runtime));
             let seen = Sighting { holding: view.worker.holding as usize, is_there, idle_ms, runtime_ms };
-            prop_assert_eq!(Some(seen), self.model.sighting(&view.worker.name), "left: the queue, right: the model, of {}", view.worker.name);
+            prop_assert_eq!(
+                Some(seen),
+                self.model.sighting(&view.worker.name),
+                "left: the queue, right: the model, of {}",
+                view.worker.name
+            );
         }
         Ok(())
     }

@@ -28,14 +28,17 @@ impl Model for Leases {
             Property::<Self>::always("G2 i: in progress means exactly one open claim", |_, state| {
                 (0..).zip(&state.rows).all(|(task, row)| row.token(task) == row.open)
             }),
-            Property::<Self>::always("G2 iii: the attempt counts the claims", |_, state| state.rows.iter().all(|row| row.attempt == row.claims)),
+            Property::<Self>::always("G2 iii: the attempt counts the claims", |_, state| {
+                state.rows.iter().all(|row| row.attempt == row.claims)
+            }),
             Property::<Self>::always("G8: every task can go on to its end", Self::can_go_on),
             Property::<Self>::sometimes("everything is completed", |_, state| state.rows.iter().all(|row| row.is_completed())),
             Property::<Self>::sometimes("a report comes late, while another claim is alive", |_, state| state.has_late_report()),
         ];
         if self.has_children() {
             properties.push(Property::<Self>::always("G11: a child counts its parents right", Self::counters_are_right));
-            properties.push(Property::<Self>::always("G11: a child is let go once", |_, state| state.rows.iter().all(|row| row.released <= 1)));
+            properties
+                .push(Property::<Self>::always("G11: a child is let go once", |_, state| state.rows.iter().all(|row| row.released <= 1)));
             properties.push(Property::<Self>::always("G11: whose parents are done may begin", Self::nobody_is_forgotten));
         }
         if self.claims_max.is_none() {
@@ -59,9 +62,12 @@ impl Leases {
     }
 
     fn nobody_is_forgotten(&self, state: &State) -> bool {
-        state.is_writing() || self.tasks.iter().zip(&state.rows).all(|(needs, row)| {
-            row.waiting == 0 || needs.iter().any(|need| !state.rows[usize::from(*need)].is_completed())
-        })
+        state.is_writing()
+            || self
+                .tasks
+                .iter()
+                .zip(&state.rows)
+                .all(|(needs, row)| row.waiting == 0 || needs.iter().any(|need| !state.rows[usize::from(*need)].is_completed()))
     }
 
     /// Every task has ended, or waits behind one that did not complete.
@@ -103,8 +109,16 @@ fn family(claims_max: Option<u8>, verbs: Verbs, release: Release) -> Leases {
     Leases { workers: 2, tasks: vec![vec![], vec![], vec![0, 1]], claims_max, failures_max: 1, verbs, release }
 }
 
-const RESCUE: Verbs =
-    Verbs { claim_again: false, heartbeat: true, fail: false, give_back: false, lose: true, time_over: false, people: false, restore: false };
+const RESCUE: Verbs = Verbs {
+    claim_again: false,
+    heartbeat: true,
+    fail: false,
+    give_back: false,
+    lose: true,
+    time_over: false,
+    people: false,
+    restore: false,
+};
 const EVERY: Verbs = Verbs { claim_again: true, fail: true, give_back: true, time_over: true, ..RESCUE };
 const AGAIN: Verbs = Verbs { claim_again: true, ..RESCUE };
 

@@ -51,6 +51,7 @@ fn the_main_help_lists_the_commands_in_the_order_of_work() {
       say          Say something to everybody
       messages     Show what was said
       poll         Print how tasks stand until all are done
+      report       Write and show the report: what was done, what went wrong, what waits for you
       doctor       Say what is wrong, and what to do about it
       repair       Make a new store of what is whole in a damaged one
       export       Write everything out, one JSON object a line

@@ -92,6 +92,13 @@ fn try_all(fault: &str, calls: &[&str], stride: u64, mut judge: impl FnMut(&str,
                 // The same call again: whatever happened the first time, now it has happened once.
                 let args: Vec<&str> = case.args.iter().map(String::as_str).chain(["--request-id", "faulted"]).collect();
                 let again = case.shop.run(&args);
+                if *name == "claim" && text(&again.stderr).contains("is over") {
+                    // Its brief could not be written, so it was given back: the repeat says so, and the task can be had.
+                    case.shop.claim("w");
+                    case.shop.audit();
+                    at += stride;
+                    continue;
+                }
                 assert!(again.status.success(), "{place}, repeated: {:?} {}", again.status, text(&again.stderr));
                 assert_eq!(picture(&case.shop), wanted, "{place}");
                 case.shop.audit();

@@ -1,5 +1,6 @@
 //! Runs: killed and taken up again, interrupted, played in one process, with tests and repairs.
 
+use std::io::BufRead;
 use std::time::Duration;
 
 use crate::shop::{Shop, signal, text, until};
@@ -38,6 +39,13 @@ fn ctrl_c_once_lets_what_runs_end() {
     let mut run = shop.start(&["run", "--workers", "1"]);
     until("it runs", Duration::from_secs(20), || shop.path("started").exists());
     signal(run.id(), "INT");
+    // Once it has said so, the workers were told; they take nothing new after what they hold.
+    let mut said = std::io::BufReader::new(run.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("stopping") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended without a word");
+    }
     std::fs::write(shop.path("go"), "").unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(1));
     assert_eq!(shop.status_of("T-001"), "COMPLETED");

@@ -33,6 +33,32 @@ pub(super) struct Journal {
     pub(super) last_added: i64,
 }
 
+/// Lost events one after another, for the same reason: told as one.
+#[derive(Default)]
+struct Gaps(Option<(u64, u64, String)>);
+
+impl Gaps {
+    fn add(&mut self, seq: u64, why: String, losses: &mut Losses) {
+        match &mut self.0 {
+            Some((_, last, reason)) if *last + 1 == seq && *reason == why => {
+                *last = seq;
+                losses.count += 1;
+            }
+            Some(_) | None => {
+                self.close(losses);
+                self.0 = Some((seq, seq, why));
+            }
+        }
+    }
+
+    fn close(&mut self, losses: &mut Losses) {
+        if let Some((first, last, why)) = self.0.take() {
+            let key = if first == last { first.to_string() } else { format!("{first} to {last}") };
+            losses.add("events", key, format!("{why}; an event that says so stands in the place of each"));
+        }
+    }
+}
+
 /// An event, as far as it can be read.
 fn event(wreck: &Wreck, keys: &Keys, seq: u64) -> Result<(EventRow, Map<String, Value>), String> {
     let event = wreck.event(keys, seq).unwrap_or_else(|| Err("it is not there".to_owned()))?;
@@ -60,6 +86,7 @@ impl Journal {
         }
         journal.last_added = added.top();
         let last = last.max(journal.last_added);
+        let mut gaps = Gaps::default();
         for seq in 1..=top {
             let heard = event(wreck, &journal.keys, seq).and_then(|(event, data)| {
                 let Some(id) = event.task else { return Ok(()) };
@@ -76,9 +103,10 @@ impl Journal {
             });
             if let Err(why) = heard {
                 journal.lost.insert(seq);
-                losses.add("events", seq, format!("{why}; an event that says so stands in its place"));
+                gaps.add(seq, why, losses);
             }
         }
+        gaps.close(losses);
         journal
     }
 

@@ -70,7 +70,7 @@ impl<'w> Tasks<'w> {
             Ok(task) => (task, None),
             Err(why) => {
                 losses.add("tasks", id, format!("{why}; made anew from its journal"));
-                (self.from_journal(id, journal, plans), Some("its row was damaged"))
+                (self.read_journal(id, journal, plans), Some("its row was damaged"))
             }
         };
         let spec = spec.unwrap_or_else(|why| {
@@ -104,7 +104,7 @@ impl<'w> Tasks<'w> {
             full.task.state = TaskState::Blocked(Blocked { reason: BlockReason::Error, note, on: None });
             agrees = false;
         }
-        if !agrees && damage.is_none() {
+        if !agrees && damage.is_none() && journal.is_whole() {
             losses.add("tasks", id, "its row and its journal do not tell the same; how its row says it stands counts");
         }
         let FullTask { task, spec, result, .. } = full;
@@ -114,7 +114,7 @@ impl<'w> Tasks<'w> {
     /// A row that the new store refused, made anew.
     pub(super) fn again(&self, refused: Row, journal: &Journal, plans: &[PlanRow]) -> Mended {
         let id = refused.task.id;
-        let mut task = self.from_journal(id, journal, plans);
+        let mut task = self.read_journal(id, journal, plans);
         task.attempt = task.attempt.max(refused.task.attempt);
         if !plain(&task.state).is_final() {
             let note = format!("its row was damaged: look at it (ganger show {id}), then `ganger unblock {id}`");
@@ -149,7 +149,7 @@ impl<'w> Tasks<'w> {
     }
 
     /// A task of which only the journal is left.
-    fn from_journal(&self, id: TaskId, journal: &Journal, plans: &[PlanRow]) -> Task {
+    fn read_journal(&self, id: TaskId, journal: &Journal, plans: &[PlanRow]) -> Task {
         let life = journal.lives.get(&id);
         let kind = journal.added(self.wreck, id).and_then(|data| data.get("kind")?.as_str().and_then(Kind::from_word));
         let in_range = |plan: &&PlanRow| plan.tasks.is_some_and(|(first, last)| (first..=last).contains(&id));

@@ -136,8 +136,8 @@ impl SqliteStore {
     }
 
     /// Copies the log into the file and closes it, so that the file alone is the store.
-    pub(crate) fn settle(self) -> Result<()> {
-        let connection = self.connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn settle(mut self) -> Result<()> {
+        let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let Some(connection) = connection else { return Err(Error::bug("the store has no connection")) };
         let busy: i64 =
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(|error| failure(&error, &self.path))?;
@@ -200,6 +200,24 @@ fn stay(folder: &Path) -> std::io::Result<std::os::fd::OwnedFd> {
     let file = lock_file(&folder.join("present"))?;
     rustix::io::retry_on_intr(|| rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared))?;
     Ok(file)
+}
+
+impl Drop for SqliteStore {
+    /// Empties a log that has become long. Whoever reads at this moment, or writes, is not waited for: the next one does it.
+    fn drop(&mut self) {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let is_long = rustix::fs::stat(&log).is_ok_and(|stat| u64::try_from(stat.st_size).is_ok_and(|bytes| bytes > open::LOG_BYTES_MAX));
+        if !is_long {
+            return;
+        }
+        let slot = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(connection), Ok(_passed)) = (slot.as_ref(), self.turnstile.pass()) {
+            // What fails here is tried again by the next one to close; everything is in the log.
+            let _ = connection.busy_timeout(std::time::Duration::ZERO);
+            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
 }
 
 fn identity(path: &Path) -> Result<(u64, u64)> {
@@ -277,16 +295,21 @@ impl Store for SqliteStore {
 /// What an error of SQLite means to the user.
 pub(crate) fn failure(error: &rusqlite::Error, path: &Path) -> Error {
     let path = path.display();
+    let store = |code, message: String| Error::new(Kind::Store, code, message);
+    let damaged = || {
+        store("damaged", format!("the store {path} is damaged: {error}; nothing was written"))
+            .hint("ganger doctor --strict   says what is wrong")
+            .hint("ganger repair   makes a new store of what is whole, and keeps this one")
+    };
+    if matches!(error, rusqlite::Error::SqlInputError { .. }) {
+        // Our statements are all the same every time: one that does not fit the tables meets tables that are not ours any more.
+        return damaged();
+    }
     let Some(code) = error.sqlite_error_code() else {
         return Error::bug(format!("the store {path} answered: {error}"));
     };
-    let store = |code, message: String| Error::new(Kind::Store, code, message);
     match code {
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-            store("damaged", format!("the store {path} is damaged: {error}; nothing was written"))
-                .hint("ganger doctor --strict   says what is wrong")
-                .hint("ganger repair   makes a new store of what is whole, and keeps this one")
-        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(),
         ErrorCode::DiskFull => store("disk_full", format!("no space is left for the store {path}"))
             .hint("free some space and repeat the command: nothing is lost"),
         ErrorCode::SystemIoFailure => {

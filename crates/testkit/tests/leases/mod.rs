@@ -10,8 +10,8 @@ use domain::lease::Claim;
 use domain::lifecycle::{Change, Command, Decision, Refusal, Rules, transition};
 use domain::task::{FailReason, Failure, Step};
 
-pub(crate) use self::row::{Row, Token};
 use self::row::{LEASE, NOW, nonce};
+pub(crate) use self::row::{Row, Token};
 
 /// What of the system is in the model, and how much of it.
 #[derive(Debug, Clone)]
@@ -94,7 +94,10 @@ pub(crate) enum Word {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// A worker claims; its request and the grant are on their way from now on.
-    Claim { worker: u8, task: u8 },
+    Claim {
+        worker: u8,
+        task: u8,
+    },
     /// A worker reports on what it works on; all but a heartbeat end the work.
     Send(u8, Word),
     Deliver(Message),

@@ -75,7 +75,18 @@ pub(crate) fn nonce(number: u8) -> Nonce {
 
 impl Row {
     pub(crate) fn new(waiting: u8) -> Self {
-        Self { place: Place::Pending, attempt: 0, failures: 0, crashes: 0, waiting, dead: 0, claims: 0, open: None, done_by: None, released: 0 }
+        Self {
+            place: Place::Pending,
+            attempt: 0,
+            failures: 0,
+            crashes: 0,
+            waiting,
+            dead: 0,
+            claims: 0,
+            open: None,
+            done_by: None,
+            released: 0,
+        }
     }
 
     pub(crate) fn is_completed(&self) -> bool {

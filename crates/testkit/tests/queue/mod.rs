@@ -25,7 +25,9 @@ pub(crate) fn name(index: usize) -> WorkerName {
 /// What the fold reads of the events of a task.
 pub(crate) fn seen(events: &[EventRow], task: TaskId) -> Vec<Seen> {
     let of_task = events.iter().filter(|event| event.task == Some(task));
-    of_task.map(|event| Seen { kind: event.kind, attempt: event.attempt, is_final: event.data.contains("\"final\":true"), status: None }).collect()
+    of_task
+        .map(|event| Seen { kind: event.kind, attempt: event.attempt, is_final: event.data.contains("\"final\":true"), status: None })
+        .collect()
 }
 
 /// The queue.
@@ -96,16 +98,21 @@ impl Queue {
             Ask::Fail(claim, reason) => {
                 report(Command::Fail { claim: *claim, started_at: None, failure: Failure { reason: *reason, note: "why".to_owned() } })
             }
-            Ask::Block(claim) => {
-                report(Command::Block { claim: *claim, blocked: Blocked { reason: BlockReason::Question, note: "which?".to_owned(), on: None } })
-            }
+            Ask::Block(claim) => report(Command::Block {
+                claim: *claim,
+                blocked: Blocked { reason: BlockReason::Question, note: "which?".to_owned(), on: None },
+            }),
             Ask::Release(claim) => report(Command::Release { claim: *claim, note: String::new() }),
             Ask::Sweep => (Actor::Orchestrator, Act::Sweep),
-            Ask::Lose(worker) => (Actor::Orchestrator, Act::Worker { name: worker.clone(), what: WorkerAct::Lost { why: "seen to end".to_owned() } }),
+            Ask::Lose(worker) => {
+                (Actor::Orchestrator, Act::Worker { name: worker.clone(), what: WorkerAct::Lost { why: "seen to end".to_owned() } })
+            }
             Ask::Cancel(task) => manage(*task, Command::Cancel { note: String::new() }),
             Ask::Retry(task) => manage(*task, Command::Retry),
             Ask::Unblock(task) => manage(*task, Command::Unblock { note: String::new() }),
-            Ask::Wait { task, on } => (Actor::Human, Act::Edit { task: *task, patch: Box::new(Patch { after: vec![*on], ..Patch::default() }) }),
+            Ask::Wait { task, on } => {
+                (Actor::Human, Act::Edit { task: *task, patch: Box::new(Patch { after: vec![*on], ..Patch::default() }) })
+            }
         }
     }
 }

@@ -14,10 +14,12 @@ use crate::error::{Error, Kind, Result};
 pub(crate) const SCHEMA_VERSION: i64 = 1;
 /// `gngr`, so that a store is told from other programs' files.
 const APPLICATION_ID: i64 = 0x676e_6772;
-/// After this many pages of 4 KiB the log is copied into the file. Small, because whoever opens the store as the only one reads the whole log
-/// first; large enough that a process which writes all the time seldom waits for the copy.
-const CHECKPOINT_PAGES_ONE_SHOT: i64 = 64;
+/// A process that stays copies the log into the file after this many pages of 4 KiB. A command that is alone would not know at the next one
+/// what is copied already, so it does that at its end instead, and empties the log: see [`LOG_BYTES_MAX`].
 const CHECKPOINT_PAGES_RESIDENT: i64 = 1_000;
+/// A log that is longer than this when a store is closed is copied and emptied. Short, because whoever opens the store as the only one reads
+/// the whole log first; long enough that it is worth its two syncs.
+pub(super) const LOG_BYTES_MAX: u64 = 64 * 4_120;
 
 /// How a store is going to be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +104,7 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
             connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
         }
         let pages = match how {
-            Use::OneShot => CHECKPOINT_PAGES_ONE_SHOT,
+            Use::OneShot => 0,
             Use::Resident => CHECKPOINT_PAGES_RESIDENT,
         };
         connection.execute_batch(&format!(

@@ -396,7 +396,7 @@ impl Transaction for Rows<'_> {
                 event.task.map(|id| id.0),
                 event.attempt.map(|attempt| attempt.0),
                 event.worker.as_ref().map(WorkerName::as_str),
-                event.earlier.map(|seq| signed(seq.0)),
+                event.earlier.map(|seq| signed(seq.0)).or(event.task.map(|_| 0)),
                 (event.data != "{}").then_some(event.data.as_str()),
             ],
         )?;
