@@ -41,11 +41,13 @@ impl Context {
 
     /// Carries out one order of a person at the command line.
     pub(crate) fn apply(&mut self, door: &Orchestrator, actor: Actor, act: Act) -> Result<Answer> {
-        let request = match &self.request {
-            Some(request) => request.clone(),
-            None => random::request_id()?,
+        let order = Order::new(actor, act);
+        let order = match &self.request {
+            Some(request) => order.repeatable(request.clone()),
+            None if order.is_repeatable() => order,
+            None => order.repeatable(random::request_id()?),
         };
-        let answer = door.apply_one(Order::new(actor, act).repeatable(request));
+        let answer = door.apply_one(order);
         self.notices(door);
         answer
     }

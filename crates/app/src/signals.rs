@@ -1,6 +1,6 @@
-//! Ctrl-C and its relatives: counted, and told through a pipe that wakes whoever waits.
+//! Ctrl-C and its relatives: each one writes a byte into a pipe, so that whoever waits wakes, and the bytes are the count.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use engine::error::{Error, Result};
 use engine::worker::run::Asked;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals as Iterator_;
 
 /// Counts the signals that ask to stop.
 pub(crate) struct Signals {
@@ -17,25 +16,24 @@ pub(crate) struct Signals {
     times: Arc<AtomicU32>,
 }
 
+fn failed(error: std::io::Error) -> Error {
+    Error::refused("no_signals", format!("cannot listen for signals: {error}"))
+}
+
 impl Signals {
     /// From now on SIGINT, SIGTERM and SIGHUP are counted instead of ending the process.
     pub(crate) fn watch() -> Result<Self> {
-        let failed = |error: std::io::Error| Error::refused("no_signals", format!("cannot listen for signals: {error}"));
-        let (pipe, mut other) = UnixStream::pair().map_err(failed)?;
+        let (pipe, other) = UnixStream::pair().map_err(failed)?;
         pipe.set_nonblocking(true).map_err(failed)?;
-        other.set_nonblocking(true).map_err(failed)?;
-        let times = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&times);
-        let mut signals = Iterator_::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-        let count = move || {
-            for _ in signals.forever() {
-                counted.fetch_add(1, Ordering::SeqCst);
-                // A full pipe is readable already.
-                let _ = other.write(&[0]);
-            }
-        };
-        std::thread::Builder::new().name("signals".to_owned()).spawn(count).map_err(failed)?;
-        Ok(Self { pipe, times })
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::low_level::pipe::register(signal, other.try_clone().map_err(failed)?).map_err(failed)?;
+        }
+        Ok(Self { pipe, times: Arc::default() })
+    }
+
+    /// Another listener to the same signals, for a worker that is played in this process.
+    pub(crate) fn share(&self) -> Result<Self> {
+        Ok(Self { pipe: self.pipe.try_clone().map_err(failed)?, times: Arc::clone(&self.times) })
     }
 }
 
@@ -45,19 +43,14 @@ impl Asked for Signals {
     }
 
     fn times(&self) -> u32 {
+        self.drain();
         self.times.load(Ordering::SeqCst)
     }
 
     fn drain(&self) {
         let mut bytes = [0; 16];
-        while matches!((&self.pipe).read(&mut bytes), Ok(count) if count > 0) {}
-    }
-}
-
-impl Signals {
-    /// Another listener to the same signals, for a worker that is played in this process.
-    pub(crate) fn share(&self) -> Result<Self> {
-        let pipe = self.pipe.try_clone().map_err(|error| Error::refused("no_signals", format!("cannot listen for signals: {error}")))?;
-        Ok(Self { pipe, times: Arc::clone(&self.times) })
+        while let Ok(count @ 1..) = (&self.pipe).read(&mut bytes) {
+            self.times.fetch_add(u32::try_from(count).unwrap_or(1), Ordering::SeqCst);
+        }
     }
 }

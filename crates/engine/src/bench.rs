@@ -136,11 +136,10 @@ fn drain(name: &WorkerName, apply: &mut dyn FnMut(Vec<Order>) -> Result<Vec<Resu
         let mut orders = Vec::with_capacity(2);
         if let Some(claim) = held {
             let command = Command::Complete { claim, started_at: None, checked: None, note: String::new() };
-            orders.push(Order::new(Actor::Worker, Act::Report { command, result: None, ran: None }).repeatable(request()?));
+            orders.push(Order::new(Actor::Worker, Act::Report { command, result: None, ran: None }));
         }
         orders.push(
-            Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: Nonce(random::bytes()?) })
-                .repeatable(request()?),
+            Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: Nonce(random::bytes()?) }),
         );
         let began = instant();
         let answers = apply(orders)?;

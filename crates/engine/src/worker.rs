@@ -151,7 +151,7 @@ impl<'p> Worker<'p> {
         let claim = claim && (!orders.is_empty() || self.door.has_work_for(&self.terms.name)?);
         if claim {
             let act = Act::Claim { worker: self.terms.name.clone(), only: None, nonce: Nonce(random::bytes()?) };
-            orders.push(Order::new(Actor::Worker, act).repeatable(random::request_id()?));
+            orders.push(Order::new(Actor::Worker, act));
         }
         if orders.is_empty() {
             return Ok(None);

@@ -190,7 +190,7 @@ fn a_store_that_went_back_is_refused_until_it_is_repaired() {
     assert_eq!((refused.code, refused.kind.exit_code()), ("store_went_back", 5));
     assert!(refused.hints.iter().any(|hint| hint.starts_with("ganger repair")), "{refused:?}");
     // A copy in another folder has no note beside it, and is a store like any other.
-    let other = Scene { folder: tempfile::tempdir().unwrap(), clock: scene.clock.clone() };
+    let other = Scene { folder: scene::folder(), clock: scene.clock.clone() };
     drop(other.shop());
     forget_log(&other);
     std::fs::write(other.path(), &yesterday).unwrap();

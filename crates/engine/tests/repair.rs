@@ -378,7 +378,7 @@ fn single_bits_that_flip() {
         judge(&scene, &whole, &mut tally, &format!("bit {} of byte {} in page {}", at % 8, at / 8, 1 + at / 8 / 4_096));
         forget_log(&scene);
     }
-    assert!(tally.refused > 0 && tally.found > 40 && tally.beyond <= 3, "{tally:?}");
+    assert!(tally.refused > 0 && tally.found > 25 && tally.beyond <= 3, "{tally:?}");
     // SQLite alone misses 62 of 100 flips that change something.
     let changing = tally.refused + tally.found + tally.silent;
     assert!(tally.silent * 100 < changing * 40, "{tally:?}");

@@ -35,7 +35,7 @@ fn import_into(store: &dyn Store, text: &str) -> Result<Summary, Error> {
 fn setting() -> (String, Scene) {
     let scene = Scene::played();
     let text = exported(scene.door().store().as_ref());
-    let target = Scene { folder: tempfile::tempdir().unwrap(), clock: scene.clock };
+    let target = Scene { folder: scene::folder(), clock: scene.clock };
     target.shop();
     (text, target)
 }
@@ -106,7 +106,7 @@ fn everything_comes_back() {
         }
     }
     // And what is carried a second time does not change at all.
-    let third = Scene { folder: tempfile::tempdir().unwrap(), clock: target.clock.clone() };
+    let third = Scene { folder: scene::folder(), clock: target.clock.clone() };
     third.shop();
     assert_eq!(import_into(third.door().store().as_ref(), &again).unwrap().put_back, 0);
     let last = exported(third.door().store().as_ref());
@@ -125,7 +125,7 @@ fn old_claims_do_not_count_in_the_new_store() {
         claim
     };
     let text = exported(shop.door.store().as_ref());
-    let target = Scene { folder: tempfile::tempdir().unwrap(), clock: scene.clock.clone() };
+    let target = Scene { folder: scene::folder(), clock: scene.clock.clone() };
     target.shop();
     import_into(target.door().store().as_ref(), &text).unwrap();
     let shop = target.shop();

@@ -28,6 +28,26 @@ impl Order {
         Self { request: None, actor, act }
     }
 
+    /// Whether it may be asked for again when nobody can tell what came of it: it carries a request id, or it is known again by what it
+    /// carries anyway, a claim by its nonce, a completion or a heartbeat by its claim.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.request.is_some()
+            || match &self.act {
+                Act::Claim { .. } | Act::Sweep => true,
+                Act::Report { command, .. } => matches!(command, Command::Complete { .. } | Command::Heartbeat { .. }),
+                Act::Add { .. }
+                | Act::Manage { .. }
+                | Act::Edit { .. }
+                | Act::Join(_)
+                | Act::Worker { .. }
+                | Act::Say { .. }
+                | Act::Note(_)
+                | Act::Tests { .. }
+                | Act::Cycles(_) => false,
+            }
+    }
+
     /// The same order, repeatable under this id.
     #[must_use]
     pub fn repeatable(mut self, request: RequestId) -> Self {

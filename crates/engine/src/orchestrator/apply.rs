@@ -10,7 +10,7 @@ use super::book::Book;
 use super::{Act, Answer, Orchestrator, Order, WorkerAct};
 use crate::error::{Error, Kind, Result};
 
-/// How often a batch is repeated whose outcome is unknown. Each order carries a request id then, so nothing happens twice.
+/// How often a batch is repeated whose outcome is unknown. Each order is known again then, so nothing happens twice.
 const UNKNOWN_REPEATS: u32 = 3;
 
 impl Orchestrator {
@@ -20,10 +20,10 @@ impl Orchestrator {
     /// # Errors
     /// Those of the store.
     pub fn apply(&self, orders: &[Order]) -> Result<Vec<Result<Answer>>> {
-        let repeatable = orders.iter().all(|order| order.request.is_some());
+        let repeatable = orders.iter().all(Order::is_repeatable);
         let mut repeats = 0;
         loop {
-            match self.apply_once(orders) {
+            match self.apply_once(orders, repeats > 0) {
                 Err(error) if error.kind == Kind::Unknown && repeatable && repeats < UNKNOWN_REPEATS => repeats += 1,
                 done => return done,
             }
@@ -39,13 +39,14 @@ impl Orchestrator {
         answers.pop().unwrap_or_else(|| Err(Error::bug("an order got no answer")))
     }
 
-    fn apply_once(&self, orders: &[Order]) -> Result<Vec<Result<Answer>>> {
+    fn apply_once(&self, orders: &[Order], again: bool) -> Result<Vec<Result<Answer>>> {
         let mut answers = Vec::with_capacity(orders.len());
         let mut freed = false;
         let mut bereft = Vec::new();
         self.store.write(&mut |tx| {
             answers.clear();
             let mut book = Book::new(self, tx);
+            book.again = again;
             for order in orders {
                 let answer = book.carry(order);
                 match &answer {

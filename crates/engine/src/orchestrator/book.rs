@@ -24,6 +24,8 @@ pub(super) struct Book<'t> {
     workers: BTreeMap<WorkerName, (Worker, bool)>,
     plans: BTreeMap<PlanId, PlanBook>,
     lanes: Option<Vec<Lane>>,
+    /// Whether the same orders were tried before and nobody can tell what came of them.
+    pub(super) again: bool,
     /// Whether this transaction has looked for claims that are over.
     pub(super) swept: bool,
     /// Tasks that became free to claim in this transaction and still are.
@@ -66,6 +68,7 @@ impl<'t> Book<'t> {
             workers: BTreeMap::new(),
             plans: BTreeMap::new(),
             lanes: None,
+            again: false,
             swept: false,
             freed: HashSet::new(),
             shifted: false,

@@ -22,6 +22,12 @@ impl Book<'_> {
         if let Some(id) = only {
             self.task(id)?;
         }
+        if self.again
+            && let Some(task) = self.tx.live()?.into_iter().find(|task| task.claim().is_some_and(|claim| claim.nonce == nonce))
+        {
+            let claim = Claim { task: task.id, attempt: task.attempt, nonce };
+            return Ok(Answer::Claimed { task: Box::new(task), claim });
+        }
         if !self.swept {
             if self.sweep()? > 0 {
                 // What the dead leave behind may let a phase or the tests begin: that is there to be claimed now.

@@ -145,7 +145,7 @@ impl<'p> Runner<'p> {
                 Some(argv) => self.carry_out(&view, claim, argv, own.is_some().then_some(brief))?,
             },
         };
-        Ok(order.repeatable(random::request_id()?))
+        Ok(if order.is_repeatable() { order } else { order.repeatable(random::request_id()?) })
     }
 
     /// Writes the brief. A task is not begun when its files cannot be written.

@@ -22,6 +22,11 @@ pub(crate) struct Scene {
     pub(crate) clock: Arc<ManualClock>,
 }
 
+/// A new folder, in memory where there is such a place: what is tested here is what is in files, not whether it outlives the machine.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// The store of a scene, as the shop wants it.
 struct Here(PathBuf, Arc<ManualClock>);
 
@@ -48,7 +53,7 @@ impl Bench for Scene {
 
 impl Scene {
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: Arc::new(ManualClock::new()) }
+        Self { folder: folder(), clock: Arc::new(ManualClock::new()) }
     }
 
     /// A scene in which everything has happened; nobody has its store open.

@@ -24,11 +24,13 @@ fn settle(place: &Place) {
     place.meddle("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-/// Removes what an earlier look at the file has left beside it.
-fn forget_log(place: &Place) {
-    for name in ["ganger.db-wal", "ganger.db-shm"] {
-        let path = place.folder.path().join(name);
-        if path.exists() {
+/// Removes what an earlier look at the file has left beside it: its log, and what was noted of it.
+fn forget(place: &Place) {
+    for entry in std::fs::read_dir(place.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        } else if path != place.path() {
             std::fs::remove_file(path).unwrap();
         }
     }
@@ -79,7 +81,7 @@ fn an_overwritten_page_is_found() {
     let whole = std::fs::read(place.path()).unwrap();
     let (mut refused, mut found) = (0, 0);
     for page in 1..whole.len() / 4_096 {
-        forget_log(&place);
+        forget(&place);
         let mut bytes = whole.clone();
         bytes[page * 4_096..(page + 1) * 4_096].fill(0xa5);
         write_private(&place.path(), &bytes);
@@ -123,7 +125,7 @@ fn single_bits_that_flip_cause_no_panic_and_no_bug() {
     settle(&place);
     let whole = std::fs::read(place.path()).unwrap();
     for step in 0..120_u64 {
-        forget_log(&place);
+        forget(&place);
         let mut bytes = whole.clone();
         let at = usize::try_from(domain::retry::jitter(step, whole.len() as u64 * 8 - 1)).unwrap();
         bytes[at / 8] ^= 1 << (at % 8);

@@ -154,29 +154,26 @@ impl Transaction for Rows<'_> {
     }
 
     fn record(&self, change: &Change, actor: Actor) -> Result<()> {
-        let task = change.after();
+        let (before, task) = (change.before(), change.after());
         let state = state_columns(&task.state);
-        let mut earlier = None;
+        let mut newest = None;
         for event in change.events() {
             if planted!("event_left_out") && event.kind == domain::event::EventKind::TaskCompleted {
                 continue;
             }
-            let before = match earlier {
+            let earlier = match newest {
                 None => self.last_event_of(task.id)?,
                 Some(seq) => seq,
             };
-            earlier = Some(self.insert_event(event, actor, Some(before))?);
+            newest = Some(self.insert_event(event, actor, Some(earlier))?);
         }
         let failure = task.failure.as_ref();
         self.run(
-            "UPDATE tasks SET priority = ?2, lane = ?3, status = ?4, step = ?5, nonce = ?6, worker = ?7, lease_until = ?8, timeout_at = ?9, attempt = ?10,
-               failures = ?11, attempts_max = ?12, crashes = ?13, cycle = ?14, timeout_ms = ?15, not_before = ?16, ready_at = ?17, avoid = ?18, fail_reason = ?19,
-               fail_note = ?20, block_reason = ?21, block_note = ?22, block_on = ?23, claimed_at = ?24, claimed_by = ?25, ended_at = ?26, ended_by = ?27,
-               last_event = coalesce(?28, last_event) WHERE id = ?1",
+            "UPDATE tasks SET status = ?2, step = ?3, nonce = ?4, worker = ?5, lease_until = ?6, timeout_at = ?7, attempt = ?8, failures = ?9, crashes = ?10,
+               cycle = ?11, not_before = ?12, ready_at = ?13, avoid = ?14, fail_reason = ?15, fail_note = ?16, block_reason = ?17, block_note = ?18,
+               block_on = ?19, claimed_at = ?20, claimed_by = ?21, ended_at = ?22, ended_by = ?23, last_event = coalesce(?24, last_event) WHERE id = ?1",
             params![
                 task.id.0,
-                task.priority.number(),
-                task.lane.0,
                 state.status,
                 state.step,
                 state.nonce,
@@ -185,10 +182,8 @@ impl Transaction for Rows<'_> {
                 state.timeout_at,
                 task.attempt.0,
                 task.failures,
-                task.attempts_max,
                 task.crashes,
                 task.cycle,
-                domain::time::millis(task.timeout),
                 task.not_before.map(|at| at.0),
                 task.ready_at.0,
                 task.avoid.as_ref().map(WorkerName::as_str),
@@ -201,9 +196,17 @@ impl Transaction for Rows<'_> {
                 task.claimed.as_ref().map(|(_, by)| by.as_str()),
                 state.ended_at,
                 state.ended_by,
-                earlier,
+                newest,
             ],
         )?;
+        // What only an edit changes is left alone otherwise: its references would be checked anew each time.
+        let asked = |task: &Task| (task.priority, task.lane, task.attempts_max, task.timeout);
+        if asked(before) != asked(task) {
+            self.run(
+                "UPDATE tasks SET priority = ?2, lane = ?3, attempts_max = ?4, timeout_ms = ?5 WHERE id = ?1",
+                params![task.id.0, task.priority.number(), task.lane.0, task.attempts_max, domain::time::millis(task.timeout)],
+            )?;
+        }
         Ok(())
     }
 
