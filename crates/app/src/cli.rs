@@ -2,12 +2,12 @@
 
 mod bench;
 mod claim;
-mod holding;
 mod completions;
 mod config;
 mod doctor;
 mod export;
 mod graph;
+mod holding;
 mod import;
 mod init;
 mod list;

@@ -179,7 +179,11 @@ impl From<&Parts<'_>> for Report {
             wall: parts.journal.wall(),
             worked: parts.tasks.iter().filter_map(|entry| lines::took(entry, parts.journal)).sum(),
             workers: workers(parts),
-            tasks: ordered.iter().filter(|entry| lines::is_told(entry)).map(|entry| lines::line(entry, at, &tested_by, parts.journal)).collect(),
+            tasks: ordered
+                .iter()
+                .filter(|entry| lines::is_told(entry))
+                .map(|entry| lines::line(entry, at, &tested_by, parts.journal))
+                .collect(),
             tests,
             untested,
             problems: problems::problems(parts, at),

@@ -138,9 +138,7 @@ fn drain(name: &WorkerName, apply: &mut dyn FnMut(Vec<Order>) -> Result<Vec<Resu
             let command = Command::Complete { claim, started_at: None, checked: None, note: String::new() };
             orders.push(Order::new(Actor::Worker, Act::Report { command, result: None, ran: None }));
         }
-        orders.push(
-            Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: Nonce(random::bytes()?) }),
-        );
+        orders.push(Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: Nonce(random::bytes()?) }));
         let began = instant();
         let answers = apply(orders)?;
         tallied.calls_us.push(us(began));

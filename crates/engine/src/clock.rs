@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 pub struct Reading {
     /// The wall clock.
     pub wall: Timestamp,
-    /// Milliseconds on the steady clock, counted from a moment that only [`Reading::boot`] knows.
+    /// Milliseconds on the steady clock, counted from a moment that only [`Clock::boot`] knows.
     pub steady_ms: i64,
 }
 

@@ -17,8 +17,8 @@ use domain::plan::Language;
 use domain::schedule::Limits;
 use domain::worker::Patience;
 
-pub(crate) use self::manage::lane_key;
 pub use self::act::{Act, Answer, Card, NewPlan, Order, Patch, Ran, WorkerAct};
+pub(crate) use self::manage::lane_key;
 use crate::store::Store;
 
 /// The rules of a project as its configuration sets them.

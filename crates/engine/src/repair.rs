@@ -136,7 +136,8 @@ fn examine(path: &Path, clock: &Arc<dyn Clock>) -> Result<Option<Error>> {
     let store = match SqliteStore::open(path, Use::OneShot, Missing::Refuse, Arc::clone(clock)) {
         Ok(store) => store,
         Err(error) => {
-            let is_damage = matches!(error.code, "damaged" | "store_went_back" | "foreign_file" | "newer_schema" | "store_error") || error.kind == Kind::Bug;
+            let is_damage = matches!(error.code, "damaged" | "store_went_back" | "foreign_file" | "newer_schema" | "store_error")
+                || error.kind == Kind::Bug;
             return if is_damage { Ok(Some(error)) } else { Err(error) };
         }
     };

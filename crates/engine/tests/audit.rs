@@ -42,7 +42,11 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("iii", "UPDATE tasks SET attempt = 0 WHERE status = 1", "attempt_wrong"),
     ("iii", "UPDATE tasks SET failures = attempts_max + 1 WHERE id = 3", "count_out_of_bounds"),
     ("iii", "UPDATE tasks SET crashes = 4 WHERE id = 3", "count_out_of_bounds"),
-    ("iii", "INSERT INTO events (seq, at, kind, actor, task, attempt, earlier) SELECT max(seq) + 1, 0, 2, 3, 1, 2, (SELECT last_event FROM tasks WHERE id = 1) FROM events", "attempt_wrong"),
+    (
+        "iii",
+        "INSERT INTO events (seq, at, kind, actor, task, attempt, earlier) SELECT max(seq) + 1, 0, 2, 3, 1, 2, (SELECT last_event FROM tasks WHERE id = 1) FROM events",
+        "attempt_wrong",
+    ),
     // (iv) A state is what its events come to.
     ("iv", "UPDATE tasks SET status = 5 WHERE id = (SELECT min(id) FROM tasks WHERE status = 4)", "state_wrong"),
     ("iv", "UPDATE tasks SET status = 0, ended_at = NULL WHERE id = (SELECT min(id) FROM tasks WHERE status = 5)", "state_wrong"),
@@ -117,7 +121,11 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("lane", "UPDATE lanes SET key = '{\"needs\":[\"x\"]}' WHERE id = 1", "lane_wrong"),
     ("early", "INSERT INTO edges SELECT 1, id FROM tasks WHERE status = 0 LIMIT 1", "started_early"),
     // SQLite's own checks.
-    ("sqlite", "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'edges_needs') WHERE name = 'tasks_live'", "integrity"),
+    (
+        "sqlite",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'edges_needs') WHERE name = 'tasks_live'",
+        "integrity",
+    ),
 ];
 
 #[test]
@@ -134,7 +142,10 @@ fn whatever_is_wrong_is_found() {
         assert!(codes(&report).contains(code), "({invariant}) {sql}: {:#?}", report.findings());
         assert!(!report.is_ok());
         for finding in report.findings() {
-            assert!(finding.severity == Severity::Error && !finding.message.is_empty() && finding.hint.starts_with("ganger "), "{finding:?}");
+            assert!(
+                finding.severity == Severity::Error && !finding.message.is_empty() && finding.hint.starts_with("ganger "),
+                "{finding:?}"
+            );
         }
         forget_log(&scene);
     }

@@ -37,7 +37,8 @@ fn done(outcome: Result<Outcome, Error>) -> (Rebuilt, PathBuf) {
 
 /// The names beside the store, without what changes in every one.
 fn names(scene: &Scene) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -302,7 +303,10 @@ fn judge(scene: &Scene, whole: &BTreeMap<(&'static str, String), Vec<Value>>, ta
                     let is = &now[&(*table, key.clone())];
                     for (column, (was, is)) in row.iter().zip(is).enumerate() {
                         let moves = (*table, column) == ("events", 2) && [was, is].into_iter().any(moves_a_task);
-                        assert!(was == is || (uncovered(table, column) && !moves), "{what}: column {column} of {table} {key} was {was:?}, is {is:?}, and nothing was found");
+                        assert!(
+                            was == is || (uncovered(table, column) && !moves),
+                            "{what}: column {column} of {table} {key} was {was:?}, is {is:?}, and nothing was found"
+                        );
                     }
                 }
             }
@@ -431,7 +435,10 @@ fn a_log_that_was_removed_is_missed() {
     forget_log(&scene);
     assert_eq!(scene.try_open().err().map(|error| error.code), Some("store_went_back"));
     let (rebuilt, _) = done(mend(&scene, Wish::Repair));
-    assert!(rebuilt.lost.listed.iter().any(|lost| lost.table == "events" && lost.why.contains(&format!("ends with event {before}"))), "{rebuilt:?}");
+    assert!(
+        rebuilt.lost.listed.iter().any(|lost| lost.table == "events" && lost.why.contains(&format!("ends with event {before}"))),
+        "{rebuilt:?}"
+    );
     assert!(scene.audit().is_ok());
     assert_eq!(shop::code(scene.shop().door.task(added[0])), "no_such_task");
     // It is not missed twice.
@@ -479,14 +486,20 @@ fn what_is_no_store_is_refused_and_left_alone() {
     let scene = Scene::empty();
     shop_file(&scene, b"");
     assert_eq!(mend(&scene, Wish::Repair).unwrap_err().code, "store_empty");
-    rusqlite::Connection::open(scene.path()).unwrap().execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')").unwrap();
+    rusqlite::Connection::open(scene.path())
+        .unwrap()
+        .execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')")
+        .unwrap();
     let before = std::fs::read(scene.path()).unwrap();
     assert_eq!(mend(&scene, Wish::Force).unwrap_err().code, "foreign_file");
     assert!(std::fs::read(scene.path()).unwrap() == before);
     let scene = Scene::played();
     scene.meddle("PRAGMA user_version = 2; CREATE TABLE newer (text)");
     assert_eq!(mend(&scene, Wish::Repair).unwrap_err().code, "newer_schema");
-    assert_eq!(repair(&scene.folder.path().join("none.db"), Wish::Repair, &(scene.clock.clone() as Arc<dyn Clock>)).unwrap_err().code, "store_missing");
+    assert_eq!(
+        repair(&scene.folder.path().join("none.db"), Wish::Repair, &(scene.clock.clone() as Arc<dyn Clock>)).unwrap_err().code,
+        "store_missing"
+    );
 }
 
 fn shop_file(scene: &Scene, bytes: &[u8]) {

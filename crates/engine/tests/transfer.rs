@@ -256,7 +256,10 @@ fn a_line_that_is_wrong_is_named() {
         (change(task, "\"attempt\":1", "\"attempt\":2"), vec!["contradicts itself".to_owned(), "T-001".to_owned()]),
         (change(task, "\"plan\":1", "\"plan\":9"), vec!["contradicts itself".to_owned(), "plan 9".to_owned()]),
         (change(task, "\"id\":\"T-001\"", "\"after\":[\"T-001\"],\"id\":\"T-001\""), vec![line(task), "itself".to_owned()]),
-        (change(task, "\"id\":\"T-001\"", "\"after\":[\"T-999\"],\"id\":\"T-001\""), vec!["contradicts itself".to_owned(), "T-999".to_owned()]),
+        (
+            change(task, "\"id\":\"T-001\"", "\"after\":[\"T-999\"],\"id\":\"T-001\""),
+            vec!["contradicts itself".to_owned(), "T-999".to_owned()],
+        ),
         (change(event, "\"seq\":1,", "\"seq\":0,"), vec![line(event)]),
         (change(worker, "\"name\":\"amp\"", "\"name\":\"-x\""), vec![line(worker), "name".to_owned()]),
         (change(place("meta"), "\"name\":\"cycles\"", "\"name\":\"epoch\""), vec![line(place("meta")), "store".to_owned()]),
@@ -320,7 +323,9 @@ fn the_journal_is_carried_word_by_word() {
     for line in body(&text).iter().filter_map(|line| line.get("event")) {
         *kinds.entry(line["kind"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
-    for kind in ["task_added", "task_claimed", "task_completed", "task_failed", "task_blocked", "task_released", "task_expired", "task_retried"] {
+    for kind in
+        ["task_added", "task_claimed", "task_completed", "task_failed", "task_blocked", "task_released", "task_expired", "task_retried"]
+    {
         assert!(kinds.contains_key(kind), "{kind} did not happen: {kinds:?}");
     }
     import_into(target.door().store().as_ref(), &text).unwrap();

@@ -335,13 +335,18 @@ impl Progress {
     fn line(&self, event: &EventRow, titles: &HashMap<TaskId, String>) -> Option<String> {
         let (word, tint) = told(event.kind)?;
         let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
-        let note = ["note", "reason", "why"].iter().find_map(|name| data.get(*name).and_then(serde_json::Value::as_str)).unwrap_or_default();
+        let note =
+            ["note", "reason", "why"].iter().find_map(|name| data.get(*name).and_then(serde_json::Value::as_str)).unwrap_or_default();
         let note = domain::text::escaped(note.lines().next().unwrap_or_default(), 100);
         let what = event.task.map_or_else(String::new, |id| id.to_string());
         let by = event.worker.as_ref().map_or_else(String::new, ToString::to_string);
         let title = event.task.and_then(|id| titles.get(&id)).map_or_else(String::new, |title| domain::text::escaped(title, 60));
         let note = if note.is_empty() { note } else { tinted(&format!(": {note}"), Tint::Dim, self.color) };
-        Some(format!("{} {what:>6} {} {by:<9} {title}{note}", local_hour(event.at), tinted(&format!("{word:<10}"), tint, self.color)).trim_end().to_owned())
+        Some(
+            format!("{} {what:>6} {} {by:<9} {title}{note}", local_hour(event.at), tinted(&format!("{word:<10}"), tint, self.color))
+                .trim_end()
+                .to_owned(),
+        )
     }
 }
 

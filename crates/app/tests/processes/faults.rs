@@ -47,9 +47,15 @@ fn picture(shop: &Shop) -> String {
         .as_array()
         .unwrap()
         .iter()
-        .map(|task| format!("{} {} {} {} {} {}", task["id"], task["title"], task["status"], task["attempt"], task["assignee"], task["failures"]))
+        .map(|task| {
+            format!("{} {} {} {} {} {}", task["id"], task["title"], task["status"], task["attempt"], task["assignee"], task["failures"])
+        })
         .collect();
-    let events: Vec<String> = shop.ok(&["log", "--json"]).lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].to_string()).collect();
+    let events: Vec<String> = shop
+        .ok(&["log", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].to_string())
+        .collect();
     format!("{}\n{}", tasks.join("\n"), events.join(" "))
 }
 

@@ -83,7 +83,10 @@ fn cycles_are_bounded_and_the_exit_code_tells() {
     let run = shop.run(&["run", "plan.toml", "--workers", "1", "--cycles", "2"]);
     assert_eq!(run.status.code(), Some(1), "{}", text(&run.stdout));
     let test = shop.task("T-002");
-    assert_eq!((test["status"].as_str(), test["cycle"].as_u64(), test["failure"]["reason"].as_str()), (Some("FAILED"), Some(2), Some("cycles")));
+    assert_eq!(
+        (test["status"].as_str(), test["cycle"].as_u64(), test["failure"]["reason"].as_str()),
+        (Some("FAILED"), Some(2), Some("cycles"))
+    );
     assert!(text(&run.stdout).contains("ganger retry T-002"), "{}", text(&run.stdout));
     shop.audit();
 }
@@ -115,22 +118,29 @@ fn what_nobody_can_do_is_listed_with_the_command_that_moves_it() {
 #[test]
 fn a_run_in_one_process_leaves_the_same_files() {
     let names = |shop: &Shop, folder: &str| -> Vec<String> {
-        let mut names: Vec<String> =
-            std::fs::read_dir(shop.path(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| !name.starts_with("worker-")).collect();
+        let mut names: Vec<String> = std::fs::read_dir(shop.path(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with("worker-"))
+            .collect();
         names.sort();
         names
     };
-    let pictures: Vec<Vec<Vec<String>>> = [vec!["run", "plan.toml", "--workers", "1"], vec!["run", "plan.toml", "--workers", "1", "--local"]]
-        .iter()
-        .map(|args| {
-            let shop = Shop::new(&[]);
-            std::fs::write(shop.path("plan.toml"), REPAIR).unwrap();
-            let run = shop.run(args);
-            assert!(run.status.success(), "{args:?}: {}", text(&run.stderr));
-            shop.audit();
-            ["", "/briefs", "/log", "/results", "/agent_tasks"].iter().map(|part| names(&shop, &format!(".orchestrator{part}"))).collect()
-        })
-        .collect();
+    let pictures: Vec<Vec<Vec<String>>> =
+        [vec!["run", "plan.toml", "--workers", "1"], vec!["run", "plan.toml", "--workers", "1", "--local"]]
+            .iter()
+            .map(|args| {
+                let shop = Shop::new(&[]);
+                std::fs::write(shop.path("plan.toml"), REPAIR).unwrap();
+                let run = shop.run(args);
+                assert!(run.status.success(), "{args:?}: {}", text(&run.stderr));
+                shop.audit();
+                ["", "/briefs", "/log", "/results", "/agent_tasks"]
+                    .iter()
+                    .map(|part| names(&shop, &format!(".orchestrator{part}")))
+                    .collect()
+            })
+            .collect();
     assert_eq!(pictures[0], pictures[1]);
 }
 

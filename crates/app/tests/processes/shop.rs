@@ -47,7 +47,12 @@ impl Shop {
 
     /// A clean environment and this folder.
     pub(crate) fn dress(&self, command: &mut Command) {
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.root()).env("TZ", "UTC").env("LANG", "C.UTF-8");
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.root())
+            .env("TZ", "UTC")
+            .env("LANG", "C.UTF-8");
         if let Some(plant) = std::env::var_os("GANGER_PLANT") {
             command.env("GANGER_PLANT", plant);
         }
@@ -124,7 +129,8 @@ pub(crate) fn signal(pid: u32, name: &str) {
 
 /// Whether a process is there and not a zombie.
 pub(crate) fn lives(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }
 
 /// A small source of numbers that a seed replays.

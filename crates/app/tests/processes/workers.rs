@@ -40,7 +40,8 @@ fn a_killed_guardian_ends_the_tree_and_the_worker_goes_on() {
     shop.ok(&["add", "after", "--run", "echo ok > after", "--priority", "low"]);
     let mut worker = shop.start(&["work", "--worker", "a", "--idle-exit", "500ms"]);
     let pids = pids(&shop);
-    let guardian = String::from_utf8(std::process::Command::new("pgrep").args(["-P", &worker.id().to_string()]).output().unwrap().stdout).unwrap();
+    let guardian =
+        String::from_utf8(std::process::Command::new("pgrep").args(["-P", &worker.id().to_string()]).output().unwrap().stdout).unwrap();
     signal(guardian.trim().parse().unwrap(), "KILL");
     gone(&pids);
     assert!(worker.wait().unwrap().success());
@@ -162,7 +163,10 @@ fn a_flood_is_bounded_and_a_check_gates() {
     let size = std::fs::metadata(shop.path(".orchestrator/log/T-001.1.log")).unwrap().len();
     assert!(size <= 64 * 1024 * 1024 + 200, "{size}");
     let task = shop.task("T-002");
-    assert_eq!((task["status"].as_str(), task["failures"].as_u64(), task["failure"]["reason"].as_str()), (Some("FAILED"), Some(2), Some("check")));
+    assert_eq!(
+        (task["status"].as_str(), task["failures"].as_u64(), task["failure"]["reason"].as_str()),
+        (Some("FAILED"), Some(2), Some("check"))
+    );
     shop.audit();
 }
 

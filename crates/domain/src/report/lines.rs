@@ -116,11 +116,9 @@ pub(super) fn line<'p>(
     let (task, spec) = (entry.task, entry.spec);
     let completed = match &task.state {
         TaskState::Completed { at, by, .. } => Some((*at, by.clone())),
-        TaskState::Pending
-        | TaskState::InProgress(_)
-        | TaskState::Blocked(_)
-        | TaskState::Failed { .. }
-        | TaskState::Cancelled { .. } => None,
+        TaskState::Pending | TaskState::InProgress(_) | TaskState::Blocked(_) | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
+            None
+        }
     };
     let is_open = |id: &TaskId| at(*id).is_none_or(|on| on.task.status() != Status::Completed);
     Line {
@@ -152,11 +150,9 @@ pub(super) fn took(entry: &Entry<'_>, journal: &Journal) -> Option<Duration> {
     let told = journal.trail(entry.task.id).and_then(Trail::worked);
     match &entry.task.state {
         TaskState::Completed { at, .. } => told.or_else(|| entry.task.claimed.as_ref().map(|(claimed, _)| at.since(*claimed))),
-        TaskState::Pending
-        | TaskState::InProgress(_)
-        | TaskState::Blocked(_)
-        | TaskState::Failed { .. }
-        | TaskState::Cancelled { .. } => told,
+        TaskState::Pending | TaskState::InProgress(_) | TaskState::Blocked(_) | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
+            told
+        }
     }
 }
 

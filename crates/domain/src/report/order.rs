@@ -35,11 +35,9 @@ pub(super) fn order(tasks: &[Entry<'_>]) -> Vec<usize> {
 fn ended_at(entry: &Entry<'_>) -> Timestamp {
     match &entry.task.state {
         TaskState::Completed { at, .. } => *at,
-        TaskState::Pending
-        | TaskState::InProgress(_)
-        | TaskState::Blocked(_)
-        | TaskState::Failed { .. }
-        | TaskState::Cancelled { .. } => Timestamp(i64::MAX),
+        TaskState::Pending | TaskState::InProgress(_) | TaskState::Blocked(_) | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
+            Timestamp(i64::MAX)
+        }
     }
 }
 

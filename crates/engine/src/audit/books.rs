@@ -159,7 +159,13 @@ impl Books {
         Ok((listed && is_whole).then_some(books))
     }
 
-    fn row(&mut self, snapshot: &dyn Snapshot, row: Result<FullTask, BadRow>, lanes: &HashMap<LaneId, LaneKey>, report: &mut Report) -> Result<()> {
+    fn row(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        row: Result<FullTask, BadRow>,
+        lanes: &HashMap<LaneId, LaneKey>,
+        report: &mut Report,
+    ) -> Result<()> {
         let full = match row {
             Ok(full) => full,
             Err(bad) => {
@@ -271,7 +277,8 @@ impl Books {
             }
         }
         for cycle in graph.cycles(CYCLES_MAX) {
-            let path: Vec<String> = cycle.iter().take(10).filter_map(|&place| self.tasks.get(place)).map(|known| known.id.to_string()).collect();
+            let path: Vec<String> =
+                cycle.iter().take(10).filter_map(|&place| self.tasks.get(place)).map(|known| known.id.to_string()).collect();
             report.wrong("cycle", format!("tasks wait for each other: {}{}", path.join(" → "), if cycle.len() > 10 { " → …" } else { "" }));
         }
     }
@@ -291,7 +298,8 @@ impl Books {
         for (known, (waiting, dead, sure)) in self.tasks.iter().zip(counted) {
             if sure && (known.waiting, known.dead) != (waiting, dead) {
                 let kept = format!("{} and {}", known.waiting, known.dead);
-                report.wrong("counter_wrong", format!("{} counts {kept} open and dead dependencies, and has {waiting} and {dead}", known.id));
+                report
+                    .wrong("counter_wrong", format!("{} counts {kept} open and dead dependencies, and has {waiting} and {dead}", known.id));
             }
             if sure && waiting > 0 && matches!(known.state, Status::InProgress | Status::Completed) {
                 report.wrong("started_early", format!("{} is {}, and {waiting} of its dependencies are not", known.id, known.state));
@@ -324,7 +332,10 @@ impl Books {
         let mut missing = counted.clone();
         for PlanTally { plan, tally } in &self.tallies {
             if missing.remove(&(*plan, tally.kind, tally.phase)).unwrap_or_default() != tally.counts {
-                report.wrong("tally_wrong", format!("the counts of plan {}, {}, phase {} are not those of its tasks", plan.0, tally.kind, tally.phase));
+                report.wrong(
+                    "tally_wrong",
+                    format!("the counts of plan {}, {}, phase {} are not those of its tasks", plan.0, tally.kind, tally.phase),
+                );
             }
         }
         for (plan, kind, phase) in missing.keys() {

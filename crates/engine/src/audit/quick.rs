@@ -66,7 +66,8 @@ fn permissions(project: &Project, store: &SqliteStore, report: &mut Report) {
     for path in own.into_iter().chain(store_folder) {
         let Ok(stat) = lstat(&path) else { continue };
         // A configuration may be read by everybody, but not written; whoever may write the folder of a store can replace it.
-        let is_log = path.extension().is_none_or(|ending| ending != "toml") && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let is_log =
+            path.extension().is_none_or(|ending| ending != "toml") && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         let forbidden = if is_log { 0o077 } else { 0o022 };
         if stat.st_mode & forbidden != 0 && stat.st_mode & 0o1000 == 0 {
             let (shown, mode) = (files::shown(&path), stat.st_mode & 0o7777);

@@ -143,7 +143,8 @@ impl Journal {
 /// What stands in the place of an event that was lost, so that the others keep their numbers.
 fn gap(seq: u64, at: Timestamp) -> EventRow {
     let number = Fact::Number(i64::try_from(seq).unwrap_or(i64::MAX));
-    let event = NewEvent::new(EventKind::RowUnreadable).text("table", "events").with("row", number).text("why", "lost in damage of the store");
+    let event =
+        NewEvent::new(EventKind::RowUnreadable).text("table", "events").with("row", number).text("why", "lost in damage of the store");
     EventRow {
         seq: EventSeq(seq),
         at,

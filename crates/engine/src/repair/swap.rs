@@ -27,7 +27,9 @@ pub(super) fn swap(path: &Path, new: &Path, broken: &Path) -> Result<()> {
     for ending in ["", "-wal", "-shm"] {
         let taken = beside(broken, ending);
         if exists(&taken) {
-            return Err(Error::refused("file", format!("{} is there already", files::shown(&taken))).hint("wait a second and repeat the command"));
+            return Err(
+                Error::refused("file", format!("{} is there already", files::shown(&taken))).hint("wait a second and repeat the command")
+            );
         }
     }
     match link(path, broken) {

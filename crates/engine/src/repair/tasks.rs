@@ -83,9 +83,7 @@ impl<'w> Tasks<'w> {
             Some(Ok(key)) => key.waits,
             Some(Err(_)) | None => false,
         };
-        let result = self.wreck.result(id.0).and_then(|result| {
-            result.map_err(|why| losses.add("results", id, why)).ok()
-        });
+        let result = self.wreck.result(id.0).and_then(|result| result.map_err(|why| losses.add("results", id, why)).ok());
         let life = journal.lives.get(&id);
         task.attempt = task.attempt.max(Attempt(life.map_or(0, |life| life.told.claims())));
         let mut full = FullTask { task, spec, after: Vec::new(), result, last_event: None };
@@ -94,7 +92,11 @@ impl<'w> Tasks<'w> {
         if !agrees && journal.is_whole() && damage.is_none() && told != Some(plain(&full.task.state)) {
             // Both are there, and say different things: one of them was changed.
             damage = Some("its row and its journal do not agree");
-            losses.add("tasks", id, format!("its row says {}, its journal {}", plain(&full.task.state), told.map_or("nothing", Status::as_str)));
+            losses.add(
+                "tasks",
+                id,
+                format!("its row says {}, its journal {}", plain(&full.task.state), told.map_or("nothing", Status::as_str)),
+            );
             full.task.state = self.state_of(told, journal, id);
         }
         if let Some(why) = damage
@@ -182,7 +184,8 @@ impl<'w> Tasks<'w> {
     }
 
     fn title_only(&self, id: TaskId, journal: &Journal) -> Spec {
-        let told = journal.added(self.wreck, id).and_then(|data| data.get("title")?.as_str().and_then(|title| domain::text::title(title).ok()));
+        let told =
+            journal.added(self.wreck, id).and_then(|data| data.get("title")?.as_str().and_then(|title| domain::text::title(title).ok()));
         Spec { title: told.unwrap_or_else(|| format!("{id}, whose text was lost")), ..Spec::default() }
     }
 }

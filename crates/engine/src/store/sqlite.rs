@@ -18,8 +18,8 @@ use rusqlite::{Connection, ErrorCode};
 use rustix::fs::{Mode, OFlags};
 
 use self::mark::Mark;
-pub(crate) use self::open::{SCHEMA_VERSION, canonical, make_side_folder, side_folder};
 pub use self::open::{Missing, Use};
+pub(crate) use self::open::{SCHEMA_VERSION, canonical, make_side_folder, side_folder};
 pub(crate) use self::turnstile::Turnstile;
 use self::turnstile::lock_file;
 use self::wake::FileWaker;
@@ -71,7 +71,19 @@ impl SqliteStore {
         }
         let offset_ms = open::clock_offset(&mut connection, clock.as_ref()).map_err(|error| failure(&error, &path))?;
         let waker = FileWaker::open(&folder).map_err(side)?;
-        Ok(Self { path, how, connection: Mutex::new(Some(connection)), turnstile, waker, clock, offset_ms, identity, epoch, mark, _present: present })
+        Ok(Self {
+            path,
+            how,
+            connection: Mutex::new(Some(connection)),
+            turnstile,
+            waker,
+            clock,
+            offset_ms,
+            identity,
+            epoch,
+            mark,
+            _present: present,
+        })
     }
 
     /// Stays away from a store that is being repaired, and keeps it from being repaired under us: a lock that everybody who stays shares.
@@ -232,7 +244,11 @@ fn identity(path: &Path) -> Result<(u64, u64)> {
 impl Store for SqliteStore {
     fn write(&self, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> Result<()> {
         let mut slot = self.lock()?;
-        let _passed = if planted!("begin_deferred") { None } else { Some(self.turnstile.pass().map_err(|error| Error::file("lock", &self.path, &error))?) };
+        let _passed = if planted!("begin_deferred") {
+            None
+        } else {
+            Some(self.turnstile.pass().map_err(|error| Error::file("lock", &self.path, &error))?)
+        };
         self.same_file()?;
         let connection = self.connected(&mut slot)?;
         let begin = if planted!("begin_deferred") { "BEGIN DEFERRED" } else { "BEGIN IMMEDIATE" };

@@ -47,8 +47,11 @@ impl<'r> Import<'r> {
         let version = value.get("version").and_then(serde_json::Value::as_u64);
         if version.is_some_and(|version| version > u64::from(VERSION)) {
             let version = version.unwrap_or_default();
-            return Err(Error::usage("newer_export", format!("{name} has version {version} of the format, this ganger reads {VERSION}; nothing was changed"))
-                .hint("use the newer ganger that wrote it"));
+            return Err(Error::usage(
+                "newer_export",
+                format!("{name} has version {version} of the format, this ganger reads {VERSION}; nothing was changed"),
+            )
+            .hint("use the newer ganger that wrote it"));
         }
         import.header = serde_json::from_value(value).map_err(|error| import.bad(&error.to_string()))?;
         import.hash.update(text.as_bytes());
@@ -103,7 +106,9 @@ impl<'r> Import<'r> {
             seen.check(&line).map_err(|why| self.bad(&why))?;
             *counts.entry(line.kind().0.to_owned()).or_insert(0) += 1;
             let put = match line {
-                Line::Meta(meta) if OWN_META.contains(&meta.name.as_str()) => Err(self.bad("this value belongs to a store, not to a project")),
+                Line::Meta(meta) if OWN_META.contains(&meta.name.as_str()) => {
+                    Err(self.bad("this value belongs to a store, not to a project"))
+                }
                 Line::Meta(meta) => tx.put_meta(&meta.name, &meta.value),
                 Line::Duration(duration) => tx.put_duration(duration.key, duration.ms),
                 Line::Plan(plan) => restorer.plan(plan.read().map_err(|why| self.bad(&why))?),

@@ -382,7 +382,11 @@ impl WorkerLine {
             driver: word("driver", &self.driver, Driver::from_word)?,
             agent: self.agent,
             target: self.target,
-            can: self.can.iter().map(|can| can.parse().map_err(|error: domain::id::BadId| format!("failed to {error}"))).collect::<Result<_, _>>()?,
+            can: self
+                .can
+                .iter()
+                .map(|can| can.parse().map_err(|error: domain::id::BadId| format!("failed to {error}")))
+                .collect::<Result<_, _>>()?,
             thinks: self.thinks,
             paused: self.paused,
             limited_until: moment(self.limited_ms),

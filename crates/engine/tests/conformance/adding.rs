@@ -110,15 +110,19 @@ fn a_test_may_stand_before_its_feature(shop: &mut Shop) {
 fn every_added_task_has_its_event(shop: &mut Shop) {
     shop.add(vec![feature("a"), feature("b")]);
     let events = shop.events();
-    assert_eq!(events.iter().map(|event| (event.kind, event.task)).collect::<Vec<_>>(), [
-        (EventKind::TaskAdded, Some(TaskId(1))),
-        (EventKind::TaskAdded, Some(TaskId(2)))
-    ]);
+    assert_eq!(
+        events.iter().map(|event| (event.kind, event.task)).collect::<Vec<_>>(),
+        [(EventKind::TaskAdded, Some(TaskId(1))), (EventKind::TaskAdded, Some(TaskId(2)))]
+    );
     assert_eq!(events[0].data, r#"{"kind":"feature","title":"a"}"#);
 }
 
 fn what_was_asked_for_comes_back(shop: &mut Shop) {
-    let mut wanted = NewTask { phase: 1, kind: Kind::Feature, ..feature("a | b — 'quoted' \u{202e}") }.needs("backend,db").assigned("amy").runs("make x").fixed_by("fix x");
+    let mut wanted = NewTask { phase: 1, kind: Kind::Feature, ..feature("a | b — 'quoted' \u{202e}") }
+        .needs("backend,db")
+        .assigned("amy")
+        .runs("make x")
+        .fixed_by("fix x");
     wanted.spec.description = "line\nline\ttab".to_owned();
     wanted.spec.context = vec!["docs/a b.md".to_owned()];
     wanted.spec.accept = vec![String::new(), "100 %".to_owned()];

@@ -94,14 +94,17 @@ fn a_refused_order_in_the_middle_leaves_the_others(shop: &mut Shop) {
 }
 
 fn an_order_sees_what_those_before_it_did(shop: &mut Shop) {
-    let answers = apply(shop, &[
-        Order::new(Actor::Human, Act::Add { tasks: features(1), plan: None }),
-        Order::new(Actor::Human, Act::Add { tasks: vec![feature("b").after_task(TaskId(1))], plan: None }),
-        claim(shop, "amy"),
-        claim(shop, "bob"),
-        Order::new(Actor::Human, Act::Manage { task: TaskId(1), command: Command::Cancel { note: String::new() } }),
-        Order::new(Actor::Human, Act::Manage { task: TaskId(2), command: Command::Unblock { note: String::new() } }),
-    ]);
+    let answers = apply(
+        shop,
+        &[
+            Order::new(Actor::Human, Act::Add { tasks: features(1), plan: None }),
+            Order::new(Actor::Human, Act::Add { tasks: vec![feature("b").after_task(TaskId(1))], plan: None }),
+            claim(shop, "amy"),
+            claim(shop, "bob"),
+            Order::new(Actor::Human, Act::Manage { task: TaskId(1), command: Command::Cancel { note: String::new() } }),
+            Order::new(Actor::Human, Act::Manage { task: TaskId(2), command: Command::Unblock { note: String::new() } }),
+        ],
+    );
     assert!(matches!(answers[2], Ok(Answer::Claimed { .. })) && matches!(answers[3], Ok(Answer::Nothing { .. })));
     assert_eq!(code(answers.into_iter().next_back().unwrap()), "illegal_transition");
     assert_eq!((shop.status(TaskId(1)), shop.status(TaskId(2))), (Status::Cancelled, Status::Blocked));
@@ -111,7 +114,8 @@ fn what_says_that_we_are_wrong_takes_everything_back(shop: &mut Shop) {
     shop.add(features(2));
     let events = shop.events();
     let wrong = by_worker(Act::Report { command: Command::Retry, result: None, ran: None });
-    let refused = shop.door.apply(&[claim(shop, "amy"), Order::new(Actor::Human, Act::Add { tasks: features(3), plan: None }), wrong]).unwrap_err();
+    let refused =
+        shop.door.apply(&[claim(shop, "amy"), Order::new(Actor::Human, Act::Add { tasks: features(3), plan: None }), wrong]).unwrap_err();
     assert_eq!(refused.kind, Kind::Bug);
     assert_eq!((shop.events(), shop.door.workers().unwrap()), (events, vec![]));
     assert_eq!(shop.claim("amy").task, TaskId(1), "and the store goes on");
@@ -125,15 +129,18 @@ fn nothing_is_a_batch_too(shop: &mut Shop) {
 fn a_worker_may_be_added_changed_and_removed_in_one(shop: &mut Shop) {
     shop.add(features(1));
     let change = |what| Order::new(Actor::Human, Act::Worker { name: worker("amy"), what });
-    let answers = apply(shop, &[
-        Order::new(Actor::Human, Act::Join(wish::process("amy", "x"))),
-        claim(shop, "amy"),
-        change(WorkerAct::Pause),
-        claim(shop, "amy"),
-        change(WorkerAct::Remove),
-        change(WorkerAct::Resume),
-        claim(shop, "amy"),
-    ]);
+    let answers = apply(
+        shop,
+        &[
+            Order::new(Actor::Human, Act::Join(wish::process("amy", "x"))),
+            claim(shop, "amy"),
+            change(WorkerAct::Pause),
+            claim(shop, "amy"),
+            change(WorkerAct::Remove),
+            change(WorkerAct::Resume),
+            claim(shop, "amy"),
+        ],
+    );
     assert_eq!(answers[5].as_ref().unwrap_err().code, "no_such_worker");
     assert!(matches!(answers[3], Ok(Answer::Nothing { .. })));
     assert_eq!(claimed(answers.into_iter().next_back().unwrap()).attempt.0, 2);
@@ -146,26 +153,26 @@ fn a_whole_life_in_one(shop: &mut Shop) {
     let nonces = [shop.nonce(), shop.nonce()];
     let held = |attempt: u32| Claim { task: TaskId(1), attempt: domain::id::Attempt(attempt), nonce: nonces[attempt as usize - 1] };
     let take = |attempt: usize| by_worker(Act::Claim { worker: worker("amy"), only: None, nonce: nonces[attempt - 1] });
-    let answers = apply(shop, &[
-        take(1),
-        by_worker(wish::report(wish::heartbeat(held(1)))),
-        by_worker(wish::report(wish::fail(held(1), FailReason::Reported))),
-        Order::new(Actor::Human, Act::Manage { task: TaskId(1), command: Command::Retry }),
-        take(2),
-        by_worker(wish::report(wish::complete(held(1)))),
-        by_worker(wish::report(wish::complete(held(2)))),
-        by_worker(wish::report(wish::complete(held(2)))),
-    ]);
+    let answers = apply(
+        shop,
+        &[
+            take(1),
+            by_worker(wish::report(wish::heartbeat(held(1)))),
+            by_worker(wish::report(wish::fail(held(1), FailReason::Reported))),
+            Order::new(Actor::Human, Act::Manage { task: TaskId(1), command: Command::Retry }),
+            take(2),
+            by_worker(wish::report(wish::complete(held(1)))),
+            by_worker(wish::report(wish::complete(held(2)))),
+            by_worker(wish::report(wish::complete(held(2)))),
+        ],
+    );
     let refused: Vec<usize> = answers.iter().enumerate().filter(|(_, answer)| answer.is_err()).map(|(index, _)| index).collect();
     assert_eq!(refused, [5], "only the older attempt");
     assert_eq!(answers[6], answers[7]);
-    assert_eq!(shop.kinds(TaskId(1))[1..], [
-        EventKind::TaskClaimed,
-        EventKind::TaskFailed,
-        EventKind::TaskRetried,
-        EventKind::TaskClaimed,
-        EventKind::TaskCompleted
-    ]);
+    assert_eq!(
+        shop.kinds(TaskId(1))[1..],
+        [EventKind::TaskClaimed, EventKind::TaskFailed, EventKind::TaskRetried, EventKind::TaskClaimed, EventKind::TaskCompleted]
+    );
 }
 
 fn claims_of_several_workers_in_one(shop: &mut Shop) {

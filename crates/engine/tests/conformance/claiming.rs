@@ -48,7 +48,12 @@ fn priority_comes_before_the_longest_path(shop: &mut Shop) {
 }
 
 fn the_longest_path_comes_before_age(shop: &mut Shop) {
-    let ids = shop.add(vec![feature("short").estimate(10), feature("head").estimate(10), feature("tail").after(1).estimate(5), feature("long").estimate(14)]);
+    let ids = shop.add(vec![
+        feature("short").estimate(10),
+        feature("head").estimate(10),
+        feature("tail").after(1).estimate(5),
+        feature("long").estimate(14),
+    ]);
     assert_eq!(shop.drain("amy"), [ids[1], ids[3], ids[0], ids[2]]);
 }
 

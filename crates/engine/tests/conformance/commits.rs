@@ -42,7 +42,9 @@ fn everybody_is_answered(shop: &mut Shop) {
         let threads: Vec<_> = (0..12)
             .map(|number| {
                 let caller = committer.caller();
-                scope.spawn(move || (0..10).map(|round| added(&one(&caller, add(&format!("{number}.{round}"))).unwrap())[0]).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    (0..10).map(|round| added(&one(&caller, add(&format!("{number}.{round}"))).unwrap())[0]).collect::<Vec<_>>()
+                })
             })
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
@@ -97,7 +99,8 @@ fn many_workers_share_a_queue(shop: &mut Shop) {
             scope.spawn(move || {
                 let mut held = None;
                 loop {
-                    let mut orders: Vec<Order> = held.take().map(|claim| Order::new(Actor::Worker, wish::report(wish::complete(claim)))).into_iter().collect();
+                    let mut orders: Vec<Order> =
+                        held.take().map(|claim| Order::new(Actor::Worker, wish::report(wish::complete(claim)))).into_iter().collect();
                     orders.push(Order::new(Actor::Worker, Act::Claim { worker: name.clone(), only: None, nonce: shop.nonce() }));
                     let mut answers = caller.apply(orders).unwrap();
                     match answers.pop().unwrap() {

@@ -74,7 +74,10 @@ fn every_field_can_be_changed(shop: &mut Shop) {
     assert_eq!((spec.title.as_str(), spec.description.as_str(), spec.agent.as_deref()), ("b", "long", Some("tester")));
     assert_eq!(spec.needs.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!((spec.run, spec.check.as_deref(), spec.fix.as_deref(), spec.estimate), (None, Some("check"), Some("fix"), Some(secs(6))));
-    assert_eq!((spec.context, spec.inputs, spec.outputs, spec.accept), (vec!["c".into()], vec!["i".into()], vec!["o".into()], vec!["x".to_owned()]));
+    assert_eq!(
+        (spec.context, spec.inputs, spec.outputs, spec.accept),
+        (vec!["c".into()], vec!["i".into()], vec!["o".into()], vec!["x".to_owned()])
+    );
     changed(shop.edit(id, Patch { assignee: Some(None), agent: Some(None), ..patch() }));
     let spec = shop.door.task(id).unwrap().full.spec;
     assert_eq!((spec.assignee, spec.agent), (None, None));

@@ -51,7 +51,8 @@ fn a_diamond_is_released_once(shop: &mut Shop) {
 
 fn two_parents_that_end_in_one_batch_release_the_child_once(shop: &mut Shop) {
     let ids = shop.add(vec![feature("a"), feature("b"), feature("c").after(0).after(1)]);
-    let orders: Vec<Order> = [shop.claim("amy"), shop.claim("bob")].map(|claim| Order::new(Actor::Worker, wish::report(wish::complete(claim)))).to_vec();
+    let orders: Vec<Order> =
+        [shop.claim("amy"), shop.claim("bob")].map(|claim| Order::new(Actor::Worker, wish::report(wish::complete(claim)))).to_vec();
     assert!(shop.door.apply(&orders).unwrap().iter().all(Result::is_ok));
     assert_eq!(shop.claim("amy").task, ids[2]);
 }

@@ -52,15 +52,19 @@ fn every_event_says_who_caused_it(shop: &mut Shop) {
     shop.pass(120);
     shop.sweep();
     shop.cancel(id);
-    let told: Vec<_> = shop.events().iter().map(|event| (event.kind, event.actor, event.attempt.map(|attempt| attempt.0), event.worker.clone())).collect();
+    let told: Vec<_> =
+        shop.events().iter().map(|event| (event.kind, event.actor, event.attempt.map(|attempt| attempt.0), event.worker.clone())).collect();
     let amy = || Some(worker("amy"));
-    assert_eq!(told, [
-        (EventKind::TaskAdded, Actor::Human, None, None),
-        (EventKind::WorkerAdded, Actor::Worker, None, amy()),
-        (EventKind::TaskClaimed, Actor::Worker, Some(claim.attempt.0), amy()),
-        (EventKind::TaskExpired, Actor::Orchestrator, Some(1), amy()),
-        (EventKind::TaskCancelled, Actor::Human, Some(1), None),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (EventKind::TaskAdded, Actor::Human, None, None),
+            (EventKind::WorkerAdded, Actor::Worker, None, amy()),
+            (EventKind::TaskClaimed, Actor::Worker, Some(claim.attempt.0), amy()),
+            (EventKind::TaskExpired, Actor::Orchestrator, Some(1), amy()),
+            (EventKind::TaskCancelled, Actor::Human, Some(1), None),
+        ]
+    );
 }
 
 fn events_come_in_pages(shop: &mut Shop) {
@@ -85,15 +89,18 @@ fn a_task_has_its_own_history(shop: &mut Shop) {
     shop.fail(one, FailReason::Check);
     shop.complete(two);
     shop.complete(shop.claim("bob"));
-    assert_eq!(shop.kinds(ids[0]), [
-        EventKind::TaskAdded,
-        EventKind::TaskClaimed,
-        EventKind::MessagePosted,
-        EventKind::CheckFailed,
-        EventKind::TaskFailed,
-        EventKind::TaskClaimed,
-        EventKind::TaskCompleted
-    ]);
+    assert_eq!(
+        shop.kinds(ids[0]),
+        [
+            EventKind::TaskAdded,
+            EventKind::TaskClaimed,
+            EventKind::MessagePosted,
+            EventKind::CheckFailed,
+            EventKind::TaskFailed,
+            EventKind::TaskClaimed,
+            EventKind::TaskCompleted
+        ]
+    );
     assert_eq!(shop.kinds(ids[1]), [EventKind::TaskAdded, EventKind::TaskClaimed, EventKind::TaskCompleted]);
 }
 
@@ -103,7 +110,10 @@ fn a_history_may_be_cut_to_its_newest(shop: &mut Shop) {
         shop.release(shop.claim("amy"));
     }
     let newest = shop.door.history(id, 3).unwrap();
-    assert_eq!(newest.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::TaskReleased, EventKind::TaskClaimed, EventKind::TaskReleased]);
+    assert_eq!(
+        newest.iter().map(|event| event.kind).collect::<Vec<_>>(),
+        [EventKind::TaskReleased, EventKind::TaskClaimed, EventKind::TaskReleased]
+    );
     assert_eq!(newest.last().unwrap().seq.0, shop.last_event());
 }
 
@@ -171,7 +181,12 @@ fn a_task_is_found_by_every_filter(shop: &mut Shop) {
     assert_eq!(found(Filter { text: Some("a%b".to_owned()), ..none() }), Vec::<u32>::new());
     assert_eq!(found(Filter { after: Some(ids[1]), limit: Some(2), ..none() }), [3, 4]);
     let mut seen = 0;
-    shop.door.list(&none(), |_| { seen += 1; Ok(seen < 2) }).unwrap();
+    shop.door
+        .list(&none(), |_| {
+            seen += 1;
+            Ok(seen < 2)
+        })
+        .unwrap();
     assert_eq!(seen, 2, "until it says no");
 }
 

@@ -118,7 +118,10 @@ fn a_feature_that_waits_for_its_time_still_moves(shop: &mut Shop) {
 }
 
 fn tests_start_when_every_feature_is_done_or_stuck(shop: &mut Shop) {
-    let ids = shop.import("p", tested(vec![feature("done"), feature("asks"), feature("behind").after(1), feature("fails").attempts(1), feature("later").phase(2)]));
+    let ids = shop.import(
+        "p",
+        tested(vec![feature("done"), feature("asks"), feature("behind").after(1), feature("fails").attempts(1), feature("later").phase(2)]),
+    );
     shop.complete(shop.claim_task("amy", ids[0]));
     shop.fail(shop.claim_task("amy", ids[3]), FailReason::Reported);
     assert!(!shop.is_ready(ids[5]));

@@ -45,7 +45,14 @@ fn many_who_import_it_at_once_import_it_once(shop: &mut Shop) {
     let doors = [shop.second_door(), shop.second_door()];
     let order = Order::new(Actor::Human, Act::Add { tasks: tested(vec![feature("a")]), plan: Some(plan("p")) });
     let answers: Vec<Answer> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8_usize).map(|number| scope.spawn({ let (door, order) = (&doors[number % 2], order.clone()); move || door.apply_one(order).unwrap() })).collect();
+        let threads: Vec<_> = (0..8_usize)
+            .map(|number| {
+                scope.spawn({
+                    let (door, order) = (&doors[number % 2], order.clone());
+                    move || door.apply_one(order).unwrap()
+                })
+            })
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Answer::Added { resumed: false, .. })).count(), 1);
@@ -74,10 +81,18 @@ fn an_empty_plan_is_refused(shop: &mut Shop) {
 }
 
 fn a_plan_is_remembered_as_it_was(shop: &mut Shop) {
-    let wanted = NewPlan { goal: Some("all of it".to_owned()), source: Some("plans/a.toml".to_owned()), options: r#"{"isolation":"none"}"#.to_owned(), ..plan("p") };
+    let wanted = NewPlan {
+        goal: Some("all of it".to_owned()),
+        source: Some("plans/a.toml".to_owned()),
+        options: r#"{"isolation":"none"}"#.to_owned(),
+        ..plan("p")
+    };
     shop.try_add(tested(vec![feature("a")]), Some(wanted.clone())).unwrap();
     let row = shop.second_door().plans().unwrap().pop().unwrap();
-    assert_eq!((row.title, row.goal, row.digest, row.source, row.options), (wanted.title, wanted.goal, Some(wanted.digest), wanted.source, wanted.options));
+    assert_eq!(
+        (row.title, row.goal, row.digest, row.source, row.options),
+        (wanted.title, wanted.goal, Some(wanted.digest), wanted.source, wanted.options)
+    );
     assert_eq!((row.tasks, row.tests_wanted), (Some((TaskId(1), TaskId(2))), true));
 }
 
@@ -110,12 +125,18 @@ fn standings_are_told_by_plan(shop: &mut Shop) {
     shop.complete(claim);
     assert_eq!((standing(2).percent(), standing(1).percent()), (100, 0));
     let mut seen = Vec::new();
-    shop.door.list(&Filter { plan: Some(PlanId(1)), ..Filter::default() }, |view| { seen.push(view.full.task.id.0); Ok(true) }).unwrap();
+    shop.door
+        .list(&Filter { plan: Some(PlanId(1)), ..Filter::default() }, |view| {
+            seen.push(view.full.task.id.0);
+            Ok(true)
+        })
+        .unwrap();
     assert_eq!(seen, [1, 2]);
 }
 
 fn a_plan_of_many_tasks_and_edges(shop: &mut Shop) {
-    let tasks = (0..400_usize).map(|number| (number.saturating_sub(8)..number).fold(feature(&format!("task {number}")), Wish::after)).collect();
+    let tasks =
+        (0..400_usize).map(|number| (number.saturating_sub(8)..number).fold(feature(&format!("task {number}")), Wish::after)).collect();
     let ids = shop.import("p", tasks);
     assert_eq!((ids.len(), shop.task(ids[399]).waiting), (400, 8));
     assert_eq!(shop.claim("amy").task, ids[0]);

@@ -1,7 +1,7 @@
 //! Giving back: free of charge, claimable at once, and not offered to who gave it back while another can take it.
 
-use crate::shop::wish::{Wish, card, feature, features};
 use crate::shop::Shop;
+use crate::shop::wish::{Wish, card, feature, features};
 use domain::event::EventKind;
 use domain::task::Status;
 use domain::worker::Driver;

@@ -45,7 +45,11 @@ fn once(shop: &Shop, act: Act) -> Answer {
     let before = shop.last_event();
     let answer = ask(shop, &id, act.clone()).unwrap();
     let (events, workers) = (shop.events(), shop.door.workers().unwrap());
-    assert!(events.len() as u64 > before || matches!(act, Act::Report { .. } | Act::Worker { .. } | Act::Join(_) | Act::Sweep | Act::Cycles(_) | Act::Tests { .. }), "it had an effect: {act:?}");
+    assert!(
+        events.len() as u64 > before
+            || matches!(act, Act::Report { .. } | Act::Worker { .. } | Act::Join(_) | Act::Sweep | Act::Cycles(_) | Act::Tests { .. }),
+        "it had an effect: {act:?}"
+    );
     for _ in 0..2 {
         assert_eq!(ask(shop, &id, act.clone()), Ok(answer.clone()));
     }
@@ -204,7 +208,14 @@ fn many_at_once_have_one_effect(shop: &mut Shop) {
     let doors = [shop.second_door(), shop.second_door()];
     let order = Order::new(Actor::Worker, claim(shop, "amy")).repeatable(request("r"));
     let answers: Vec<Answer> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8_usize).map(|number| scope.spawn({ let (door, order) = (&doors[number % 2], order.clone()); move || door.apply_one(order).unwrap() })).collect();
+        let threads: Vec<_> = (0..8_usize)
+            .map(|number| {
+                scope.spawn({
+                    let (door, order) = (&doors[number % 2], order.clone());
+                    move || door.apply_one(order).unwrap()
+                })
+            })
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");

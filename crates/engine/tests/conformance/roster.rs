@@ -82,7 +82,12 @@ fn a_lost_worker_loses_what_it_holds_at_once(shop: &mut Shop) {
     assert_eq!(shop.state_of("amy"), WorkerState::Gone);
     assert_eq!(ids.iter().map(|id| shop.task(*id).crashes).collect::<Vec<_>>(), [1, 1, 0]);
     assert_eq!(shop.drain("bob"), ids);
-    let kinds: Vec<_> = shop.events().iter().map(|event| event.kind).filter(|kind| matches!(kind, EventKind::WorkerLost | EventKind::TaskExpired)).collect();
+    let kinds: Vec<_> = shop
+        .events()
+        .iter()
+        .map(|event| event.kind)
+        .filter(|kind| matches!(kind, EventKind::WorkerLost | EventKind::TaskExpired))
+        .collect();
     assert_eq!(kinds, [EventKind::WorkerLost, EventKind::TaskExpired, EventKind::TaskExpired]);
 }
 
@@ -149,7 +154,9 @@ fn somebody_who_joins_without_a_process_keeps_what_it_holds(shop: &mut Shop) {
 }
 
 fn a_worker_that_is_not_there_is_not_found(shop: &mut Shop) {
-    for what in [WorkerAct::Seen, WorkerAct::Pause, WorkerAct::Resume, WorkerAct::Remove, WorkerAct::Left, WorkerAct::Lost { why: String::new() }] {
+    for what in
+        [WorkerAct::Seen, WorkerAct::Pause, WorkerAct::Resume, WorkerAct::Remove, WorkerAct::Left, WorkerAct::Lost { why: String::new() }]
+    {
         assert_eq!(code(shop.change_worker("amy", what)), "no_such_worker");
     }
     assert_eq!((shop.last_event(), there(shop)), (0, vec![]));
@@ -161,7 +168,10 @@ fn silence_makes_idle_workers_gone_and_busy_ones_not(shop: &mut Shop) {
     shop.is_there("person", "");
     shop.claim("busy");
     shop.pass(121);
-    assert_eq!((shop.state_of("idle"), shop.state_of("person"), shop.state_of("busy")), (WorkerState::Gone, WorkerState::Idle, WorkerState::Busy));
+    assert_eq!(
+        (shop.state_of("idle"), shop.state_of("person"), shop.state_of("busy")),
+        (WorkerState::Gone, WorkerState::Idle, WorkerState::Busy)
+    );
     shop.sweep();
     shop.pass(60);
     assert_eq!((shop.state_of("person"), shop.state_of("busy")), (WorkerState::Gone, WorkerState::Gone));

@@ -167,7 +167,8 @@ fn of_a_task_that_is_not_there(shop: &mut Shop) {
 
 fn a_stale_result_is_not_kept(shop: &mut Shop) {
     let id = shop.add_one(feature("a"));
-    let result = |note: &str| Some(TaskResult { note: note.to_owned(), cost_usd: Some(0.25), tokens: Some((1, 2)), ..TaskResult::default() });
+    let result =
+        |note: &str| Some(TaskResult { note: note.to_owned(), cost_usd: Some(0.25), tokens: Some((1, 2)), ..TaskResult::default() });
     let hand_in = |claim, note| shop.worker(Act::Report { command: wish::complete(claim), result: result(note), ran: None });
     let stale = shop.claim("amy");
     shop.pass(120);

@@ -1,7 +1,7 @@
 //! A test that fails returns behind a fix, spends no attempt, counts a cycle, and ends after the last one.
 
-use crate::shop::wish::{self, Wish, feature, tested};
 use crate::shop::Shop;
+use crate::shop::wish::{self, Wish, feature, tested};
 use domain::event::EventKind;
 use domain::id::TaskId;
 use domain::task::{FailReason, Kind, NewTask, Status};
@@ -43,13 +43,10 @@ fn a_failing_test_gets_a_fix_in_front(shop: &mut Shop) {
     assert_eq!(shop.door.task(test).unwrap().full.after, [feature, fix.task]);
     shop.complete(fix);
     shop.complete(shop.claim_task("amy", test));
-    assert_eq!(shop.kinds(test)[1..], [
-        EventKind::TaskClaimed,
-        EventKind::TaskFailed,
-        EventKind::TaskRetried,
-        EventKind::TaskClaimed,
-        EventKind::TaskCompleted
-    ]);
+    assert_eq!(
+        shop.kinds(test)[1..],
+        [EventKind::TaskClaimed, EventKind::TaskFailed, EventKind::TaskRetried, EventKind::TaskClaimed, EventKind::TaskCompleted]
+    );
     assert_eq!(shop.door.standing(None).unwrap().percent(), 100);
 }
 

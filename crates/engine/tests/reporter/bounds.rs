@@ -10,7 +10,13 @@ use crate::site::{Site, after, feature};
 fn beyond_the_limit_there_are_counts_and_what_went_wrong() {
     let site = Site::new();
     let count = LISTED_MAX as usize + 1_000;
-    let tasks = (0..count).map(|number| { let mut task = feature(&format!("task {number}")); task.attempts_max = 1; task }).collect();
+    let tasks = (0..count)
+        .map(|number| {
+            let mut task = feature(&format!("task {number}"));
+            task.attempts_max = 1;
+            task
+        })
+        .collect();
     site.import("Many", None, tasks);
     let late = LISTED_MAX + 500;
     let claim = site.claim("agent-01", late);

@@ -26,7 +26,8 @@ fn finished() -> Site {
     let mut api = feature("Build the API");
     api.spec.outputs = vec!["src/api.rs".to_owned(), "the route of the leads".to_owned()];
     api.spec.fix = Some("true".to_owned());
-    let tasks = vec![api, after(feature("Show the leads"), &[0]), feature("Write the manual"), test_of(0, "Run the tests for Build the API")];
+    let tasks =
+        vec![api, after(feature("Show the leads"), &[0]), feature("Write the manual"), test_of(0, "Run the tests for Build the API")];
     site.import("Leads sync", Some("Leads of the CRM appear in the app.\nWithin a minute."), tasks);
     site.join("agent-01", "");
     site.join("agent-02", "");
@@ -162,7 +163,11 @@ fn the_plan_shows_what_waits_for_what() {
 #[test]
 fn every_worker_has_a_file_with_what_it_has_and_one_with_what_it_did() {
     let site = finished();
-    site.add(vec![feature("One more thing"), { let mut task = feature("For one only"); task.spec.assignee = Some("agent-02".parse().unwrap()); task }]);
+    site.add(vec![feature("One more thing"), {
+        let mut task = feature("For one only");
+        task.spec.assignee = Some("agent-02".parse().unwrap());
+        task
+    }]);
     site.claim("agent-02", 6);
     site.write("briefs/T-006.1.md", "# T-006\n");
     site.publish();
@@ -209,7 +214,11 @@ fn cut_short(language: &str) -> Site {
     doubtful.spec.needs = vec!["design".parse().unwrap()];
     let mut broken = feature("Parse the feed");
     broken.attempts_max = 2;
-    let by_hand = { let mut task = feature("Ask the customer"); task.spec.run = None; task };
+    let by_hand = {
+        let mut task = feature("Ask the customer");
+        task.spec.run = None;
+        task
+    };
     let tasks = vec![
         broken,
         after(feature("Import the feed"), &[0]),
@@ -227,7 +236,11 @@ fn cut_short(language: &str) -> Site {
     for attempt in 1..=2 {
         let claim = site.claim("agent-01", 1);
         site.pass(10);
-        site.fail(claim, FailReason::Check, &format!("`cargo test -p feed` ended with exit code 101\nattempt {attempt}: expected '<', found EOF"));
+        site.fail(
+            claim,
+            FailReason::Check,
+            &format!("`cargo test -p feed` ended with exit code 101\nattempt {attempt}: expected '<', found EOF"),
+        );
     }
     for _ in 0..3 {
         site.claim("agent-02", 5);

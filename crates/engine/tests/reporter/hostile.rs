@@ -22,7 +22,9 @@ const TITLES: &[&str] = &[
 
 /// The same in texts of several lines.
 fn long(title: &str) -> String {
-    format!("{title}\n\n# forged\n\n---\n| a | b |\n|---|---|\n| {title} | x |\n\n```\n</details>\n~~~\n    {title}\n<div>\n1. one\n- two\n> three\n===\n\n{title}")
+    format!(
+        "{title}\n\n# forged\n\n---\n| a | b |\n|---|---|\n| {title} | x |\n\n```\n</details>\n~~~\n    {title}\n<div>\n1. one\n- two\n> three\n===\n\n{title}"
+    )
 }
 
 /// What a page comes to for a reader of GFM.
@@ -37,7 +39,11 @@ struct Page {
 
 #[track_caller]
 fn parse(text: &str) -> Page {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES | Options::ENABLE_MATH;
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_MATH;
     let mut page = Page::default();
     let mut cells = 0;
     for event in Parser::new_ext(text, options) {
@@ -52,7 +58,12 @@ fn parse(text: &str) -> Page {
                 Tag::Item => page.items += 1,
                 Tag::Link { dest_url, .. } => page.links.push(dest_url.to_string()),
                 Tag::CodeBlock(CodeBlockKind::Fenced(kind)) => page.fences.push(kind.to_string()),
-                Tag::CodeBlock(CodeBlockKind::Indented) | Tag::HtmlBlock | Tag::Image { .. } | Tag::Emphasis | Tag::Strikethrough | Tag::FootnoteDefinition(_) => {
+                Tag::CodeBlock(CodeBlockKind::Indented)
+                | Tag::HtmlBlock
+                | Tag::Image { .. }
+                | Tag::Emphasis
+                | Tag::Strikethrough
+                | Tag::FootnoteDefinition(_) => {
                     panic!("{tag:?} in\n{text}")
                 }
                 _ => {}
@@ -71,15 +82,15 @@ fn site(title: &str) -> Site {
     first.spec.description = long(title);
     first.spec.outputs = vec![title.to_owned(), title.replace(' ', "_")];
     first.attempts_max = 1;
-    let tasks = vec![
-        first,
-        after(feature(title), &[0]),
-        feature(title),
-        feature(title),
-        feature(title),
-        test_of(0, title),
-    ];
-    let tasks = tasks.into_iter().map(|mut task| { task.spec.outputs = vec![title.to_owned(), title.replace(' ', "_")]; task.attempts_max = 1; task }).collect();
+    let tasks = vec![first, after(feature(title), &[0]), feature(title), feature(title), feature(title), test_of(0, title)];
+    let tasks = tasks
+        .into_iter()
+        .map(|mut task| {
+            task.spec.outputs = vec![title.to_owned(), title.replace(' ', "_")];
+            task.attempts_max = 1;
+            task
+        })
+        .collect();
     site.import(title, Some(&long(title)), tasks);
     site.join("agent-01", "");
     let claim = site.claim("agent-01", 1);
@@ -90,7 +101,12 @@ fn site(title: &str) -> Site {
         let claim = site.claim("agent-01", id);
         let name = format!("results/T-00{id}.md");
         site.write(&name, &if id == 4 { long(title) } else { format!("# T-005\n\n{title}\n") });
-        let result = TaskResult { note: if id == 4 { title.to_owned() } else { long(title) }, files: vec![title.to_owned()], output: Some(format!(".orchestrator/{name}")), ..TaskResult::default() };
+        let result = TaskResult {
+            note: if id == 4 { title.to_owned() } else { long(title) },
+            files: vec![title.to_owned()],
+            output: Some(format!(".orchestrator/{name}")),
+            ..TaskResult::default()
+        };
         site.complete_with(claim, result);
     }
     site.change("agent-01", WorkerAct::Lost { why: title.to_owned() });
@@ -126,7 +142,8 @@ fn a_title_reads_as_it_was_written() {
     for title in TITLES.iter().filter(|title| title.chars().all(|c| !domain::text::is_hidden(c))) {
         let site = site(title);
         let text = site.read("master_plan.md");
-        let shown: Vec<String> = cells(&text).into_iter().filter(|row| row.first().is_some_and(|id| id == "T-002")).map(|row| row[1].clone()).collect();
+        let shown: Vec<String> =
+            cells(&text).into_iter().filter(|row| row.first().is_some_and(|id| id == "T-002")).map(|row| row[1].clone()).collect();
         assert_eq!(shown, [(*title).to_owned()], "{text}");
     }
 }

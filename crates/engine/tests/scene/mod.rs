@@ -90,7 +90,9 @@ impl Scene {
     /// Changes the file behind the store's back.
     pub(crate) fn meddle(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.path()).unwrap();
-        connection.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF").unwrap();
+        connection
+            .execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF")
+            .unwrap();
         connection.execute_batch("DROP TRIGGER IF EXISTS events_stay; DROP TRIGGER IF EXISTS events_remain").unwrap();
         connection.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
@@ -112,8 +114,12 @@ impl Scene {
         let shop = self.shop();
         let features: Vec<NewTask> = (0..16)
             .map(|number| {
-                let task = wish::feature(&format!("Build part {number} of the thing")).phase(1 + number / 8).runs(&format!("make part-{number}"));
-                let task = NewTask { spec: domain::task::Spec { description: format!("Part {number}, é \u{2028} and all.\n\tMore."), ..task.spec }, ..task };
+                let task =
+                    wish::feature(&format!("Build part {number} of the thing")).phase(1 + number / 8).runs(&format!("make part-{number}"));
+                let task = NewTask {
+                    spec: domain::task::Spec { description: format!("Part {number}, é \u{2028} and all.\n\tMore."), ..task.spec },
+                    ..task
+                };
                 if number % 8 > 2 { task.after(number as usize - 1).after(number as usize - 3) } else { task }
             })
             .collect();
@@ -133,7 +139,11 @@ impl Scene {
                 cost_usd: Some(0.12),
                 tokens: Some((10, 20)),
             };
-            let act = Act::Report { command: wish::complete(claim), result: Some(result), ran: Some(Ran { key: i64::from(claim.task.0) * 7, ms: 3_000 }) };
+            let act = Act::Report {
+                command: wish::complete(claim),
+                result: Some(result),
+                ran: Some(Ran { key: i64::from(claim.task.0) * 7, ms: 3_000 }),
+            };
             shop.worker(act).unwrap();
         }
         let claim = shop.claim("sid");
@@ -149,7 +159,10 @@ impl Scene {
         shop.drain("sid");
         // Single tasks: what ends in every way.
         let single = shop.add(wish::features(12));
-        shop.add(vec![wish::feature("After two").after_task(single[0]).after_task(single[1]).needs("db"), wish::feature("For amp").assigned("amp")]);
+        shop.add(vec![
+            wish::feature("After two").after_task(single[0]).after_task(single[1]).needs("db"),
+            wish::feature("For amp").assigned("amp"),
+        ]);
         for _ in 0..3 {
             let claim = shop.claim_task("amp", single[0]);
             shop.fail(claim, FailReason::Reported);
@@ -176,7 +189,10 @@ impl Scene {
                 break;
             }
         }
-        shop.import("Later", wish::tested(vec![wish::feature("One"), wish::feature("Two").after(0).phase(2), wish::feature("Three").after(3)]));
+        shop.import(
+            "Later",
+            wish::tested(vec![wish::feature("One"), wish::feature("Two").after(0).phase(2), wish::feature("Three").after(3)]),
+        );
         shop.must_change_worker("sid", WorkerAct::Pause);
         shop.must_change_worker("amp", WorkerAct::Seen);
         shop.join("gone", "");
@@ -186,7 +202,9 @@ impl Scene {
         let claim = Act::Claim { worker: shop::worker("pi"), only: Some(single[9]), nonce: shop.nonce() };
         shop.door.apply_one(Order::new(Actor::Worker, claim).repeatable(request("claim-of-pi"))).unwrap();
         shop.human(Act::Add { tasks: wish::features(1), plan: None }).unwrap();
-        shop.door.apply_one(Order::new(Actor::Human, Act::Add { tasks: wish::features(1), plan: None }).repeatable(request("added"))).unwrap();
+        shop.door
+            .apply_one(Order::new(Actor::Human, Act::Add { tasks: wish::features(1), plan: None }).repeatable(request("added")))
+            .unwrap();
         shop.audit();
     }
 }

@@ -188,7 +188,9 @@ impl Folded {
         let state = match &task.state {
             TaskState::Pending => Status::Pending,
             TaskState::Blocked(_) => Status::Blocked,
-            TaskState::InProgress(_) | TaskState::Completed { .. } | TaskState::Failed { .. } | TaskState::Cancelled { .. } => task.status(),
+            TaskState::InProgress(_) | TaskState::Completed { .. } | TaskState::Failed { .. } | TaskState::Cancelled { .. } => {
+                task.status()
+            }
         };
         assert_eq!(self.status, Some(state), "the state of {id} is what its events come to");
         assert_eq!((task.attempt.0, task.crashes), (self.claims, self.crashes), "attempt and crashes of {id}");

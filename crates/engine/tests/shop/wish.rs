@@ -99,7 +99,14 @@ pub(crate) fn tested(mut tasks: Vec<NewTask>) -> Vec<NewTask> {
 }
 
 pub(crate) fn plan(title: &str) -> NewPlan {
-    NewPlan { title: title.to_owned(), goal: None, digest: format!("digest of {title}"), source: None, options: "{}".to_owned(), waits: false }
+    NewPlan {
+        title: title.to_owned(),
+        goal: None,
+        digest: format!("digest of {title}"),
+        source: None,
+        options: "{}".to_owned(),
+        waits: false,
+    }
 }
 
 pub(crate) fn card(name: &str, driver: Driver, can: &str) -> Card {

@@ -56,7 +56,14 @@ impl Fleet {
                 let driver = if number == 2 { Driver::Pull } else { Driver::Shell };
                 let session = (driver == Driver::Shell).then(|| "{}".to_owned());
                 let card = Card { thinks: number != 4, session, ..wish::card(&name, driver, can[number]) };
-                Agent { name: name.parse().unwrap(), card, is_reliable: false, away_until: world.dice.between(0, 100), jobs: Vec::new(), old: Vec::new() }
+                Agent {
+                    name: name.parse().unwrap(),
+                    card,
+                    is_reliable: false,
+                    away_until: world.dice.between(0, 100),
+                    jobs: Vec::new(),
+                    old: Vec::new(),
+                }
             })
             .collect();
         Self { agents }

@@ -19,7 +19,8 @@ const CYCLES_MAX: u32 = 3;
 pub(crate) fn everything_has_ended(world: &World, heals: bool) {
     let tasks: BTreeMap<TaskId, FullTask> = world.tasks().into_iter().map(|full| (full.task.id, full)).collect();
     if heals {
-        let open: Vec<_> = tasks.values().filter(|full| full.task.status() != Status::Completed).map(|full| (full.task.id, full.task.status())).collect();
+        let open: Vec<_> =
+            tasks.values().filter(|full| full.task.status() != Status::Completed).map(|full| (full.task.id, full.task.status())).collect();
         assert!(open.is_empty(), "everything was set going, and these did not complete: {open:?}");
         return;
     }
@@ -109,7 +110,11 @@ impl Court<'_> {
                 if by_time {
                     let since = self.task(id).holder.unwrap().1;
                     let timeout = self.tasks[&id].task.timeout.as_secs();
-                    assert!(at >= since + timeout || self.rebooted_since(since), "{id}#{attempt} had {timeout} s and was ended after {}", at - since);
+                    assert!(
+                        at >= since + timeout || self.rebooted_since(since),
+                        "{id}#{attempt} had {timeout} s and was ended after {}",
+                        at - since
+                    );
                 }
                 self.end(at, id, attempt);
                 let seen = self.task(id);
@@ -175,7 +180,12 @@ impl Court<'_> {
             for (other, seen) in &self.seen {
                 let task = &self.tasks[other].task;
                 if seen.kind == Kind::Feature && task.plan == full.task.plan && task.phase < full.task.phase {
-                    assert!(seen.status.is_final(), "{id} of phase {} started before {other} of phase {} ended", full.task.phase, task.phase);
+                    assert!(
+                        seen.status.is_final(),
+                        "{id} of phase {} started before {other} of phase {} ended",
+                        full.task.phase,
+                        task.phase
+                    );
                 }
             }
         }
@@ -186,13 +196,13 @@ impl Court<'_> {
     fn end(&mut self, at: u64, id: TaskId, attempt: u32) {
         let holder = self.task(id).holder.take();
         assert_eq!(holder.map(|(attempt, _)| attempt), Some(attempt), "{id}#{attempt} ended without being held");
-        let last = *self.world.signs[&(id, attempt)].iter().filter(|sign| **sign <= at).next_back().unwrap();
+        let last = *self.world.signs[&(id, attempt)].iter().rfind(|sign| **sign <= at).unwrap();
         assert!(at <= last + LEASE + SWEPT_AFTER, "{id}#{attempt} was silent since {last} and held until {at}");
     }
 
     /// Nobody who was heard of in time is taken for dead (G9).
     fn no_false_death(&self, at: u64, id: TaskId, attempt: u32) {
-        let last = *self.world.signs[&(id, attempt)].iter().filter(|sign| **sign <= at).next_back().unwrap();
+        let last = *self.world.signs[&(id, attempt)].iter().rfind(|sign| **sign <= at).unwrap();
         assert!(at >= last + LEASE || self.rebooted_since(last), "{id}#{attempt} was heard of at {last} and taken for dead at {at}");
     }
 

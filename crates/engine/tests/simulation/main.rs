@@ -68,7 +68,7 @@ fn simulate(seed: u64) {
         world.audit();
     }
     // Then everybody becomes reliable, and in every other project somebody sets going again what failed.
-    let heals = seed % 2 == 0;
+    let heals = seed.is_multiple_of(2);
     fleet.mend_their_ways(&mut world);
     let (mut steps, mut quiet) = (0, 0);
     while quiet < 25 {

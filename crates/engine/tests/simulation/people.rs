@@ -27,7 +27,8 @@ pub(crate) fn meddle(world: &mut World, fleet: &Fleet) {
     if world.dice.percent(15) {
         let blocked = with(&tasks, |state| matches!(state, TaskState::Blocked(_)));
         let full = world.dice.pick(&blocked);
-        let command = if world.dice.percent(50) { Command::Unblock { note: String::new() } } else { Command::Answer { text: "yes".to_owned() } };
+        let command =
+            if world.dice.percent(50) { Command::Unblock { note: String::new() } } else { Command::Answer { text: "yes".to_owned() } };
         manage(world, full, command);
     }
     if world.dice.per_mille(15) {
@@ -86,7 +87,9 @@ pub(crate) fn help(world: &mut World, heals: bool) {
     for full in world.tasks() {
         match full.task.status() {
             Status::Blocked if full.task.dead == 0 => manage(world, Some(full), Command::Unblock { note: String::new() }),
-            Status::Blocked if matches!(full.task.state, TaskState::Blocked(_)) => manage(world, Some(full), Command::Unblock { note: String::new() }),
+            Status::Blocked if matches!(full.task.state, TaskState::Blocked(_)) => {
+                manage(world, Some(full), Command::Unblock { note: String::new() })
+            }
             Status::Failed | Status::Cancelled if heals => manage(world, Some(full), Command::Retry),
             Status::Pending | Status::InProgress | Status::Completed | Status::Blocked | Status::Failed | Status::Cancelled => {}
         }

@@ -81,7 +81,10 @@ impl World {
         let answers = doors[self.dice.below(2)].apply(&orders).unwrap();
         if self.dice.percent(10) {
             let again = doors[self.dice.below(2)].apply(&orders).unwrap();
-            assert!(again.len() == answers.len() && again.iter().zip(&answers).all(|(one, other)| is_same(one, other)), "asked again: {again:?}, at first: {answers:?}");
+            assert!(
+                again.len() == answers.len() && again.iter().zip(&answers).all(|(one, other)| is_same(one, other)),
+                "asked again: {again:?}, at first: {answers:?}"
+            );
         }
         let last = EventSeq(self.events.len() as u64);
         let fresh = self.shop.door.events(last, u32::MAX).unwrap();
@@ -89,7 +92,9 @@ impl World {
         for (order, answer) in orders.iter().zip(&answers) {
             match answer {
                 Ok(_) => {}
-                Err(error) => assert!(matches!(error.kind, ErrorKind::Refused | ErrorKind::Usage | ErrorKind::NotFound), "{order:?}: {error:?}"),
+                Err(error) => {
+                    assert!(matches!(error.kind, ErrorKind::Refused | ErrorKind::Usage | ErrorKind::NotFound), "{order:?}: {error:?}")
+                }
             }
         }
         answers
@@ -204,7 +209,8 @@ impl World {
         let most = [6, 15, 30][self.dice.below(3)];
         let count = usize::try_from(self.dice.between(1, most)).unwrap();
         let phases = self.dice.between(1, 3);
-        let mut tasks: Vec<NewTask> = (0..count).map(|_| NewTask { phase: u32::try_from(self.dice.between(1, phases)).unwrap(), ..self.random_task() }).collect();
+        let mut tasks: Vec<NewTask> =
+            (0..count).map(|_| NewTask { phase: u32::try_from(self.dice.between(1, phases)).unwrap(), ..self.random_task() }).collect();
         // What a task waits for is in its own phase or an earlier one, and in an order that is hidden in random keys.
         let keys: Vec<u64> = (0..count).map(|_| self.dice.between(0, 1_000_000)).collect();
         let density = self.dice.between(0, 30);

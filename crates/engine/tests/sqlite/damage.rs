@@ -38,7 +38,11 @@ fn forget(place: &Place) {
 
 #[test]
 fn garbage_is_no_store() {
-    for garbage in [b"hello, this is a text of a hundred bytes or so, and no database at all, however long one looks at it...".to_vec(), vec![0; 5_000], vec![0xff; 40_000]] {
+    for garbage in [
+        b"hello, this is a text of a hundred bytes or so, and no database at all, however long one looks at it...".to_vec(),
+        vec![0; 5_000],
+        vec![0xff; 40_000],
+    ] {
         let place = Place::new();
         write_private(&place.path(), &garbage);
         is_damaged(&place);
@@ -54,7 +58,12 @@ fn a_store_that_was_cut_short_is_damaged() {
         write_private(&place.path(), &whole[..keep]);
         match place.try_open(Missing::Refuse) {
             Err(error) => assert_eq!((error.kind, error.code), (Kind::Store, "damaged"), "{keep}: {error:?}"),
-            Ok(store) => assert_ne!(store.integrity().unwrap_or_else(|error| vec![error.message]), Vec::<String>::new(), "{keep} bytes of {}", whole.len()),
+            Ok(store) => assert_ne!(
+                store.integrity().unwrap_or_else(|error| vec![error.message]),
+                Vec::<String>::new(),
+                "{keep} bytes of {}",
+                whole.len()
+            ),
         }
     }
 }

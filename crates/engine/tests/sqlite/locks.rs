@@ -3,10 +3,10 @@
 use super::opening::hammer;
 use super::{Place, add, shop};
 use domain::event::Actor;
-use engine::orchestrator::{Act, Order, Orchestrator, Settings};
+use engine::orchestrator::{Act, Orchestrator, Order, Settings};
 use engine::store::Store;
-use std::sync::{Arc, Barrier};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
 
 #[test]
 fn two_handles_and_eight_threads() {
@@ -30,7 +30,9 @@ fn no_writer_is_left_behind() {
     let place = Place::with_tasks(1);
     let doors: Vec<Orchestrator> = (0..4).map(|_| place.door()).collect();
     let counts: Vec<AtomicU32> = doors.iter().map(|_| AtomicU32::new(0)).collect();
-    let is_over = || counts.iter().all(|count| count.load(Ordering::Relaxed) >= LEAST) || counts.iter().any(|count| count.load(Ordering::Relaxed) > MOST);
+    let is_over = || {
+        counts.iter().all(|count| count.load(Ordering::Relaxed) >= LEAST) || counts.iter().any(|count| count.load(Ordering::Relaxed) > MOST)
+    };
     let start = Barrier::new(doors.len());
     std::thread::scope(|scope| {
         for (door, count) in doors.iter().zip(&counts) {

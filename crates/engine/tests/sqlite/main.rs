@@ -74,7 +74,8 @@ impl Place {
 
     /// Every file of the place with its bytes.
     fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
         files.sort();
         files.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
     }

@@ -4,7 +4,7 @@ use super::{Place, add, open, shop, write_private};
 use domain::event::Actor;
 use engine::clock::ManualClock;
 use engine::error::Kind;
-use engine::orchestrator::{Act, Order, Orchestrator, Settings};
+use engine::orchestrator::{Act, Orchestrator, Order, Settings};
 use engine::store::Store;
 use engine::store::sqlite::Missing;
 use std::sync::{Arc, Barrier};
@@ -40,7 +40,8 @@ fn an_empty_file_is_no_store_unless_it_may_be_made() {
 
 #[test]
 fn another_programs_file_is_refused_unchanged() {
-    for (journal, mark) in [("WAL", ""), ("DELETE", ""), ("DELETE", "PRAGMA application_id = 77;"), ("DELETE", "PRAGMA user_version = 1;")] {
+    for (journal, mark) in [("WAL", ""), ("DELETE", ""), ("DELETE", "PRAGMA application_id = 77;"), ("DELETE", "PRAGMA user_version = 1;")]
+    {
         let place = Place::new();
         write_private(&place.path(), b"");
         place.meddle(&format!("PRAGMA journal_mode = {journal}; {mark} CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');"));
@@ -99,7 +100,7 @@ fn a_file_of_two_names_is_refused() {
 
 #[test]
 fn two_paths_to_one_file_share_its_locks() {
-    let place = Place::with_tasks(0_usize.max(1));
+    let place = Place::with_tasks(1);
     let (link, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let by_link = link.path().join("linked.db");
     std::os::unix::fs::symlink(place.path(), &by_link).unwrap();

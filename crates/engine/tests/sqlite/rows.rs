@@ -5,7 +5,7 @@ use domain::event::{Actor, EventKind};
 use domain::id::{EventSeq, TaskId};
 use domain::lease::Nonce;
 use engine::error::Result;
-use engine::orchestrator::{Act, Answer, Order, Orchestrator};
+use engine::orchestrator::{Act, Answer, Orchestrator, Order};
 use engine::store::Filter;
 
 fn claim(door: &Orchestrator, name: &str, only: Option<u32>, nonce: u8) -> Result<Answer> {

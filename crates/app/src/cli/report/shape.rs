@@ -17,8 +17,7 @@ pub(super) fn document(report: &Report, file: &Path) -> Value {
         let (ended_at, outcome) = run.ended.clone().unzip();
         json!({ "began_at": time(run.began_at), "ended_at": time(ended_at), "outcome": outcome })
     });
-    let plans: Vec<Value> =
-        report.plans.iter().map(|plan| json!({ "id": plan.plan.0, "title": plan.title, "goal": plan.goal })).collect();
+    let plans: Vec<Value> = report.plans.iter().map(|plan| json!({ "id": plan.plan.0, "title": plan.title, "goal": plan.goal })).collect();
     let (first, last) = report.wall.unzip();
     let wall = report.wall.map(|(first, last)| last.since(first));
     let tokens = report.cost.tokens.map(|(input, output)| json!({ "input": input, "output": output }));

@@ -34,11 +34,29 @@ fn whatever_is_free_has_a_command_that_moves_it() {
         ("for one that is paused", meant_for("W", true), vec![paused], Why::Paused(name("W")), "ganger workers resume W"),
         ("for one that cannot", meant_for("W", false), vec![process("W")], Why::ByHand, "ganger claim --worker NAME --task T-007"),
         ("for nobody known", meant_for("X", true), vec![], Why::Ready, "ganger run"),
-        ("for nobody known, whatever comes", waits(&meant_for("X", true)), vec![], Why::For(name("X")), "ganger claim --worker X --task T-007"),
+        (
+            "for nobody known, whatever comes",
+            waits(&meant_for("X", true)),
+            vec![],
+            Why::For(name("X")),
+            "ganger claim --worker X --task T-007",
+        ),
         ("nobody can", design.clone(), vec![process("W")], Why::Ready, "ganger run"),
-        ("nobody can, whatever comes", waits(&design), vec![process("W")], Why::Nobody(needs("design")), "ganger work --worker NAME --can design"),
+        (
+            "nobody can, whatever comes",
+            waits(&design),
+            vec![process("W")],
+            Why::Nobody(needs("design")),
+            "ganger work --worker NAME --can design",
+        ),
         ("somebody can", waits(&design), vec![designer(process("W"))], Why::Ready, "ganger run"),
-        ("only a person can", waits(&design), vec![designer(person("AMP"))], Why::Nobody(needs("design")), "ganger work --worker NAME --can design"),
+        (
+            "only a person can",
+            waits(&design),
+            vec![designer(person("AMP"))],
+            Why::Nobody(needs("design")),
+            "ganger work --worker NAME --can design",
+        ),
     ];
     for (case, key, workers, why, command) in cases {
         let mut world = with_lane(key, workers);

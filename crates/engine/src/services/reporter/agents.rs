@@ -12,8 +12,8 @@ use domain::worker::Worker;
 
 use super::facts::Facts;
 use super::markdown::{first_line, inline};
-use super::{moment, span};
 use super::results::Pages;
+use super::{moment, span};
 use crate::error::Result;
 use crate::files;
 use crate::project::Project;
@@ -77,12 +77,14 @@ fn shares(tasks: &[FullTask]) -> HashMap<WorkerName, Share<'_>> {
 fn tasks(project: &Project, worker: &Worker, share: &Share<'_>, pages: &Pages, language: Language) -> String {
     let words = words(language);
     let can = worker.can.iter().map(Capability::as_str).collect::<Vec<_>>().join(", ");
-    let mut out = format!("# {}\n\n{}\n", inline(worker.name.as_str(), 64), words::worker_is(language, worker.number, worker.driver.as_str(), &can));
+    let mut out =
+        format!("# {}\n\n{}\n", inline(worker.name.as_str(), 64), words::worker_is(language, worker.number, worker.driver.as_str(), &can));
     let _ = writeln!(out, "\n## {}\n", words.now);
     for full in &share.holds {
         let task = &full.task;
         let brief = project.brief(task.id, task.attempt.0);
-        let id = if files::exists(&brief) { format!("[{}](../briefs/{}.{}.md)", task.id, task.id, task.attempt.0) } else { task.id.to_string() };
+        let id =
+            if files::exists(&brief) { format!("[{}](../briefs/{}.{}.md)", task.id, task.id, task.attempt.0) } else { task.id.to_string() };
         let since = task.claimed.as_ref().map_or_else(String::new, |(at, _)| format!(", {} {}", words.since, moment(*at)));
         let _ = writeln!(out, "- **{id}** {}{since}", inline(&full.spec.title, 200));
     }
@@ -123,7 +125,9 @@ fn results(worker: &Worker, share: &Share<'_>, pages: &Pages, language: Language
                     full.result.as_ref().map(|result| result.note.as_str())
                 }
             };
-            let note = note.filter(|note| !note.trim().is_empty()).map_or_else(String::new, |note| format!("{}{}", words.colon, first_line(note, 200)));
+            let note = note
+                .filter(|note| !note.trim().is_empty())
+                .map_or_else(String::new, |note| format!("{}{}", words.colon, first_line(note, 200)));
             let _ = writeln!(out, "- **{}** {}{note}", pages.link(full.task.id, ""), inline(&full.spec.title, 200));
         }
         if done.is_empty() {
@@ -143,7 +147,8 @@ fn more(out: &mut String, count: usize, language: Language) {
 fn retire(project: &Project, workers: &[Worker], language: Language) -> Result<()> {
     let folder = project.folder().join("agent_tasks");
     for name in files::names(&folder) {
-        let Some(number) = name.strip_prefix("agent-").and_then(|rest| rest.strip_suffix(".md")).and_then(|digits| digits.parse::<u32>().ok())
+        let Some(number) =
+            name.strip_prefix("agent-").and_then(|rest| rest.strip_suffix(".md")).and_then(|digits| digits.parse::<u32>().ok())
         else {
             continue;
         };

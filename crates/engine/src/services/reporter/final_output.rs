@@ -8,8 +8,8 @@ use domain::report::{Failed, Line, Outcome, Problems, Report, TestLine, Wait, Wh
 use domain::task::{Kind, Status};
 
 use super::markdown::{block_lines, code, fenced, first_line, heading, inline, quoted};
-use super::{moment, span};
 use super::results::{self, Pages};
+use super::{moment, span};
 
 /// How many entries of a list of problems are shown.
 const SHOWN_MAX: usize = 20;
@@ -276,7 +276,8 @@ impl Page<'_> {
         }
         if !problems.lost.is_empty() {
             let told = problems.lost.iter().take(SHOWN_MAX);
-            let told = told.map(|lost| format!("{} ×{} ({})", inline(lost.worker.as_str(), 64), lost.times, inline(&lost.why, 100))).collect();
+            let told =
+                told.map(|lost| format!("{} ×{} ({})", inline(lost.worker.as_str(), 64), lost.times, inline(&lost.why, 100))).collect();
             self.line(&format!("- {}{}{}", words.lost, words.colon, listed(told, problems.lost.len())));
         }
         for fallback in problems.fallbacks.iter().take(SHOWN_MAX) {
@@ -329,13 +330,8 @@ impl Page<'_> {
         self.section(words.workers);
         self.head_row(&[words.worker, words.completed, words.failed, words.worked, words.idle]);
         for line in &self.report.workers {
-            let row = [
-                inline(line.name.as_str(), 64),
-                line.completed.to_string(),
-                line.failed.to_string(),
-                span(line.worked),
-                span(line.idle),
-            ];
+            let row =
+                [inline(line.name.as_str(), 64), line.completed.to_string(), line.failed.to_string(), span(line.worked), span(line.idle)];
             self.row(&row);
         }
     }

@@ -152,7 +152,8 @@ pub(crate) fn refuse_gone_back(connection: &Connection, noted: u64, path: &Path)
     if u64::try_from(newest).unwrap_or(0) >= noted {
         return Ok(());
     }
-    let lost = format!("{} ends with event {newest}, but event {noted} was stored: it is older than it was, or its log is gone", path.display());
+    let lost =
+        format!("{} ends with event {newest}, but event {noted} was stored: it is older than it was, or its log is gone", path.display());
     Err(Error::new(Kind::Store, "store_went_back", lost)
         .hint(format!("put the newer file back, with its log {}-wal", path.display()))
         .hint("ganger repair   goes on with this one; claims of before are refused then"))
@@ -235,9 +236,13 @@ fn make_private(path: &Path, missing: Missing) -> Result<()> {
             name
         });
         if rustix::fs::stat(&log).is_ok_and(|log| log.st_size > 0) {
-            return Err(Error::new(Kind::Store, "damaged", format!("{} is empty, but not its log {}; nothing was written", path.display(), log.display()))
-                .hint("put the file back from a backup, and leave the log beside it")
-                .hint("ganger repair   makes a new store of what is whole, and keeps this one"));
+            return Err(Error::new(
+                Kind::Store,
+                "damaged",
+                format!("{} is empty, but not its log {}; nothing was written", path.display(), log.display()),
+            )
+            .hint("put the file back from a backup, and leave the log beside it")
+            .hint("ganger repair   makes a new store of what is whole, and keeps this one"));
         }
         if missing == Missing::Refuse {
             return Err(empty(path));

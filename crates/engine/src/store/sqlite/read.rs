@@ -193,7 +193,8 @@ pub(super) fn worker(row: &Row<'_>) -> Decoded<Worker> {
     })
 }
 
-pub(super) const PLAN: &str = "id, title, goal, digest, source, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests";
+pub(super) const PLAN: &str =
+    "id, title, goal, digest, source, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests";
 
 pub(super) fn plan(row: &Row<'_>) -> Decoded<PlanRow> {
     let (first, last): (u32, u32) = (get(row, 6)?, get(row, 7)?);

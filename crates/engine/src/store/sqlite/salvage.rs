@@ -12,8 +12,8 @@ use domain::worker::Worker;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
-use super::read::{self, Decoded, Rows, get, select_task};
 use super::failure;
+use super::read::{self, Decoded, Rows, get, select_task};
 use crate::error::Result;
 use crate::store::rows;
 use crate::store::{EventRow, PlanRow, Snapshot};
