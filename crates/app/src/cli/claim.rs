@@ -64,6 +64,11 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
 
 fn show(context: &mut Context, project: &Project, door: &Orchestrator, claim: Claim) -> Result<u8> {
     let view = door.task(claim.task)?;
+    if view.full.task.claim() != Some(claim) {
+        // A repeated request gets the same answer, and that claim is over: to hand it out as good would be a lie.
+        let (attempt, status) = (claim.attempt, view.full.task.status());
+        return Err(domain::lifecycle::Refusal::StaleClaim { task: claim.task, attempt, status, holder: None }.into());
+    }
     let brief = match write_brief(project, door, &view, claim) {
         Ok(brief) => brief,
         Err(error) => {

@@ -161,15 +161,7 @@ impl Book<'_> {
         match kept {
             Kept::Done => Ok(Answer::Done),
             Kept::Added { plan, first, count, resumed } => Ok(Answer::Added { plan, first, count, resumed }),
-            Kept::Claimed(claim) => {
-                let task = self.task(claim.task)?;
-                if task.claim() == Some(claim) {
-                    return Ok(Answer::Claimed { task: Box::new(task), claim });
-                }
-                // It was claimed, and is over: to hand it out again would be a lie.
-                let (attempt, status) = (claim.attempt, task.status());
-                Err(domain::lifecycle::Refusal::StaleClaim { task: claim.task, attempt, status, holder: None }.into())
-            }
+            Kept::Claimed(claim) => Ok(Answer::Claimed { task: Box::new(self.task(claim.task)?), claim }),
             Kept::Changed(id) => Ok(Answer::Changed(Box::new(self.task(id)?))),
             Kept::Swept(count) => Ok(Answer::Swept(count)),
         }

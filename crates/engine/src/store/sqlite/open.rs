@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use rustix::fs::{Mode, OFlags};
 
 use super::failure;
+use super::turnstile::Turnstile;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 
@@ -72,8 +73,25 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         // Before anything is read: closing a store that is refused must not copy its log into it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let mut seen = look(connection)?;
+        // Whoever makes a store makes it alone; the others look again when it is there.
+        let maker = match (seen.is_new, missing) {
+            (true, Missing::Make) => match make_side_folder(path)
+                .and_then(|folder| Turnstile::open(&folder).map_err(|error| Error::file("lock", path, &error)))
+            {
+                Ok(turnstile) => Some(turnstile),
+                Err(error) => return Ok(Err(error)),
+            },
+            _ => None,
+        };
+        let _alone = match maker.as_ref().map(Turnstile::pass).transpose() {
+            Ok(passed) => passed,
+            Err(error) => return Ok(Err(Error::file("lock", path, &error))),
+        };
+        if maker.is_some() {
+            seen = look(connection)?;
+        }
+        let Seen { version, application, is_new } = seen;
         if version > SCHEMA_VERSION {
             return Ok(Err(Error::new(
                 Kind::Store,
@@ -82,9 +100,6 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
             )
             .hint("use the newer ganger that wrote it")));
         }
-        let is_new = version == 0
-            && application == 0
-            && connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0;
         if is_new && missing == Missing::Refuse {
             return Ok(Err(empty(path)));
         }
@@ -101,7 +116,7 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
         // Plans that do not depend on bound values: otherwise every statement with a partial index is compiled anew at each call.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if is_new {
-            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
+            write_ahead(connection)?;
         }
         let pages = match how {
             Use::OneShot => 0,
@@ -120,6 +135,38 @@ pub(crate) fn open(path: &Path, how: Use, missing: Missing) -> Result<Connection
     };
     prepare(&mut connection).map_err(|error| failure(&error, path))??;
     Ok(connection)
+}
+
+/// What a file says about itself.
+struct Seen {
+    version: i64,
+    application: i64,
+    is_new: bool,
+}
+
+/// Of one state: between two reads somebody else may have made the store.
+fn look(connection: &mut Connection) -> rusqlite::Result<Seen> {
+    let seen = connection.transaction()?;
+    let version: i64 = seen.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let application: i64 = seen.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let is_new =
+        version == 0 && application == 0 && seen.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0;
+    seen.commit()?;
+    Ok(Seen { version, application, is_new })
+}
+
+/// Switches to the write-ahead log. That wants the file for itself, and does not wait while somebody takes a short look at it.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && tries < 1_000 => {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            switched => return switched.map(|_| ()),
+        }
+    }
 }
 
 /// Forward only, one transaction a step, so that a kill leaves the old schema or the new one (G25).
