@@ -327,3 +327,52 @@ pub fn shown(path: &Path) -> String {
 pub fn real(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_the_project() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(outside.path().join("secret"), "").unwrap();
+        std::fs::create_dir(root.path().join("inside")).unwrap();
+        symlink(outside.path().join("secret"), root.path().join("file")).unwrap();
+        symlink(outside.path(), root.path().join("folder")).unwrap();
+        symlink("../nowhere/at/all", root.path().join("dangling")).unwrap();
+        symlink("inside", root.path().join("stays")).unwrap();
+        for path in ["inside/new.md", "new/and/deeper.md", "stays/new.md", "a b.md"] {
+            assert!(contained(root.path(), path).is_ok(), "{path}");
+        }
+        for path in
+            ["file", "folder/secret", "folder/new", "dangling", "../x", "/etc/passwd", "~/x", "inside/../../x", "a\0b", ".git/config", ""]
+        {
+            let refused = contained(root.path(), path).unwrap_err();
+            assert_eq!(refused.code, "outside_project", "{path}");
+            assert!(!refused.message.contains('\0'), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_left_alone_when_nothing_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.md");
+        assert!(replace(&path, "one").unwrap());
+        assert!(!replace(&path, "one").unwrap());
+        assert!(replace(&path, "two").unwrap());
+        assert_eq!(read_text(&path, 3).unwrap(), "two");
+        assert_eq!(read_text(&path, 2).unwrap_err().code, "too_large");
+        assert_eq!(names(folder.path()), ["page.md"], "no temporary file is left");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_refused_with_its_place() {
+        let told = read_text_from(&b"one\ntwo\xff"[..], "stdin", 100).unwrap_err();
+        assert_eq!((told.code, told.message.as_str()), ("not_utf8", "stdin is not UTF-8: byte 7, in line 2"));
+        assert!(read_text_from(&b"\xff\xfea\0"[..], "stdin", 100).unwrap_err().hints.iter().any(|hint| hint.contains("UTF-16")));
+    }
+}

@@ -513,7 +513,7 @@ fn a_head_that_lies_does_not_stop_a_repair() {
     // The number of the schema and the mark of the program are damaged, and everything else says whose file it is.
     for sql in ["PRAGMA user_version = 65", "PRAGMA application_id = 77"] {
         let scene = Scene::played();
-        scene.meddle(&format!("CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE (ABORT, 'events are append-only'); END; CREATE TRIGGER events_remain BEFORE DELETE ON events BEGIN SELECT RAISE (ABORT, 'events are append-only'); END; {sql}"));
+        scene.meddle(sql);
         let (rebuilt, _) = done(mend(&scene, Wish::Repair));
         assert_eq!(rebuilt.lost.count, 0, "{sql}: {rebuilt:?}");
         assert!(scene.audit().is_ok());

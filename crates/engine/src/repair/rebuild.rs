@@ -122,7 +122,7 @@ fn plans(wreck: &Wreck, restorer: &mut Restorer<'_>, last_task: u32, made: &mut 
             made.lost.add("plans", id.0, "its options do not decode; the defaults count");
             "{}".clone_into(&mut plan.options);
         }
-        if domain::text::title(&plan.title).as_ref() != Ok(&plan.title) {
+        if domain::text::title(&plan.title).is_err() {
             made.lost.add("plans", id.0, "its title is none");
             plan.title = format!("plan {}, whose title was lost", id.0);
         }

@@ -1,5 +1,5 @@
-//! What is read of: the damaged file itself, or where its head or its schema is damaged, a copy of it with those of a new store. Every store is
-//! made by the same statements in the same order, so what is where is known without them.
+//! What is read of: the damaged file itself, or where its head or its schema is damaged, a copy of it with those of a new store. Every store of
+//! one schema is made by the same statements in the same order, so what is where is known without them.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -19,25 +19,28 @@ const PAGE_BYTES: usize = 4_096;
 pub(super) fn open(path: &Path, new: &Path, told: Option<Error>, clock: &Arc<dyn Clock>) -> Result<Wreck> {
     // SQLite would throw the log of an empty file away: that one is looked at as a copy only (A44).
     let wreck = if files::size(path) == 0 { None } else { Wreck::open(path).ok() };
-    let (is_ours, is_readable) = wreck.as_ref().map_or((false, false), |wreck| (wreck.is_ours(), has_rows(wreck)));
-    match wreck {
-        Some(wreck) if is_ours && is_readable => return Ok(wreck),
-        // Another program's file, or a newer ganger's, is no damage.
-        Some(_) | None => match told {
-            Some(error) if matches!(error.code, "foreign_file" | "newer_schema") => return Err(error),
-            Some(_) | None => {}
-        },
+    let yields = wreck.as_ref().map(Yield::of).unwrap_or_default();
+    match told {
+        // Another program's file, or a newer ganger's, is no damage, unless it has our very tables.
+        Some(error) if matches!(error.code, "foreign_file" | "newer_schema") && !wreck.as_ref().is_some_and(Wreck::is_ours) => {
+            return Err(error);
+        }
+        Some(_) | None => {}
     }
-    drop(wreck);
-    let copy = beside(new, ".copy");
-    transplant(path, new, &copy, clock)?;
-    if let Ok(wreck) = Wreck::open(&copy)
-        && wreck.is_ours()
-        && has_rows(&wreck)
+    if let Some(wreck) = wreck
+        && yields.is_whole
     {
         return Ok(wreck);
     }
-    if is_readable {
+    let copy = beside(new, ".copy");
+    transplant(path, new, &copy, clock)?;
+    if let Ok(wreck) = Wreck::open(&copy) {
+        let copied = Yield::of(&wreck);
+        if copied.rows > yields.rows || (copied.is_whole && copied.rows == yields.rows) {
+            return Ok(wreck);
+        }
+    }
+    if yields.rows > 0 {
         return Wreck::open(path);
     }
     let shown = files::shown(path);
@@ -46,8 +49,19 @@ pub(super) fn open(path: &Path, new: &Path, told: Option<Error>, clock: &Arc<dyn
         .hint("ganger import FILE   brings a project back from an export"))
 }
 
-fn has_rows(wreck: &Wreck) -> bool {
-    [Numbered::Tasks, Numbered::Specs, Numbered::Events].into_iter().any(|table| wreck.keys(table).top() > 0)
+/// How much can be read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Yield {
+    rows: i64,
+    /// Whether every table can be asked, and each of those that cannot be empty gives something.
+    is_whole: bool,
+}
+
+impl Yield {
+    fn of(wreck: &Wreck) -> Self {
+        let tops = [Numbered::Tasks, Numbered::Specs, Numbered::Events].map(|table| wreck.keys(table).top());
+        Self { rows: tops.iter().sum(), is_whole: wreck.has_tables() && tops.iter().all(|top| *top > 0) }
+    }
 }
 
 /// Copies the file with its log, and puts the head and the schema of a new store into the copy. Nobody has the file open here: whoever looked at

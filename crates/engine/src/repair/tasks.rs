@@ -62,9 +62,13 @@ impl<'w> Tasks<'w> {
     pub(super) fn read(&self, id: TaskId, journal: &Journal, plans: &[PlanRow], losses: &mut Losses) -> Mended {
         let row = self.wreck.task(&self.keys, id.0).unwrap_or_else(|| Err("it is not there".to_owned()));
         let spec = self.wreck.spec(&self.spec_keys, id.0).unwrap_or_else(|| Err("it is not there".to_owned()));
-        let spec = spec.and_then(|spec| match domain::text::title(&spec.title) {
-            Ok(title) if title == spec.title => Ok(spec),
-            Ok(_) | Err(_) => Err("its title is none".to_owned()),
+        let spec = spec.map(|spec| match domain::text::title(&spec.title) {
+            Ok(_) => spec,
+            Err(why) => {
+                losses.add("specs", id, format!("its title: {why}; shown escaped now"));
+                let title = domain::text::escaped(&spec.title, 200);
+                Spec { title: domain::text::title(&title).unwrap_or_else(|_| format!("{id}, whose title was lost")), ..spec }
+            }
         });
         let (mut task, mut damage) = match row {
             Ok(task) => (task, None),

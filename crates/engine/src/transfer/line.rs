@@ -337,11 +337,8 @@ impl PlanLine {
 }
 
 fn title(text: String) -> Result<String, String> {
-    match domain::text::title(&text) {
-        Ok(read) if read == text => Ok(text),
-        Ok(_) => Err("the title begins or ends with white space".to_owned()),
-        Err(error) => Err(format!("the title is refused: {error}")),
-    }
+    domain::text::title(&text).map_err(|error| format!("the title is refused: {error}"))?;
+    Ok(text)
 }
 
 impl WorkerLine {

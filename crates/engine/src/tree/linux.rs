@@ -231,6 +231,10 @@ impl Processes {
         children.extend(self.leader.as_ref().map(|leader| leader.pid));
         let mut alive = proc::descendants(self.root, children);
         alive.retain(Stat::is_alive);
+        if planted!("killpg_only") {
+            let group = self.leader.as_ref().map(|leader| leader.pid.as_raw_nonzero().get());
+            alive.retain(|process| Some(process.group) == group);
+        }
         alive
     }
 

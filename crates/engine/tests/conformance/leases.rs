@@ -23,6 +23,7 @@ cases![
     a_retry_starts_every_count_anew,
     failures_are_bounded,
     failures_of_the_surroundings_back_off,
+    waits_are_spread_so_that_not_all_come_back_at_once,
     failures_of_the_task_do_not_back_off,
     nobody_expires_what_is_alive,
     a_sweep_of_many,
@@ -195,6 +196,20 @@ fn failures_of_the_surroundings_back_off(shop: &mut Shop) {
         }
     }
     assert_eq!(shop.fail(shop.claim("amy"), FailReason::Infrastructure).status(), Status::Failed);
+}
+
+fn waits_are_spread_so_that_not_all_come_back_at_once(shop: &mut Shop) {
+    let ids = shop.add((0..12).map(|_| feature("a").attempts(9)).collect());
+    let mut waits = std::collections::BTreeSet::new();
+    for id in ids {
+        for _ in 0..3 {
+            let task = shop.fail(shop.claim_task("amy", id), FailReason::Infrastructure);
+            let wait = task.not_before.unwrap().since(task.ready_at);
+            shop.stand.clock().pass(wait);
+            waits.insert((task.failures, wait));
+        }
+    }
+    assert!(waits.len() > 30, "of 36 waits only {} are different", waits.len());
 }
 
 fn failures_of_the_task_do_not_back_off(shop: &mut Shop) {

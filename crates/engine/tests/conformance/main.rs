@@ -32,4 +32,5 @@ mod requests;
 mod roster;
 mod stale;
 mod tests_and_fixes;
+mod unknown;
 mod wakeups;

@@ -95,6 +95,12 @@ impl Scene {
             .unwrap();
         connection.execute_batch("DROP TRIGGER IF EXISTS events_stay; DROP TRIGGER IF EXISTS events_remain").unwrap();
         connection.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        for (name, what) in [("events_stay", "UPDATE"), ("events_remain", "DELETE")] {
+            let trigger =
+                format!("CREATE TRIGGER {name} BEFORE {what} ON events BEGIN SELECT RAISE (ABORT, 'events are append-only'); END");
+            // Where the statement has broken the schema, it stays broken.
+            let _ = connection.execute_batch(&trigger);
+        }
     }
 
     /// Copies the log into the file, so that the file is all there is.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::tree::{self, How, Why, Word};
 use rustix::process::Signal;
 
-use crate::stage::{Room, STRAYS, begin, end, hear, kill, lives, run, start, start_loop, state, turn, until};
+use crate::stage::{Room, STRAYS, begin, end, entry, hear, kill, lives, run, start, start_loop, state, turn, until};
 
 #[test]
 fn when_the_loop_is_killed_nothing_is_left() {
@@ -68,6 +68,34 @@ fn when_the_guardian_is_killed_nothing_is_left_but_what_is_not_its_own() {
     other.end(How::Gracefully);
     assert_eq!(end(&mut other).why, Why::Asked);
     other_room.assert_none_left();
+}
+
+/// A process that is never there for long: it starts the next, in a session of its own, and exits.
+const RELAY: &str = "export R='echo >>beat; setsid sh -c \"$R\" relay NUMBER &'; sh -c \"$R\" relay NUMBER; sleep NUMBER";
+
+#[test]
+fn one_that_moves_on_by_forking_is_ended() {
+    let _turn = turn();
+    let room = Room::new("relay");
+    let beats = || std::fs::metadata(room.folder.join("beat")).map_or(0, |beat| beat.len());
+    let mut guardian = start(&room.mark);
+    for death in [false, true, true, true] {
+        let before = beats();
+        begin(&mut guardian, &room.order(RELAY));
+        until("it to be on its way", || beats() > before + 20);
+        if death {
+            kill(guardian.pid(), Signal::KILL);
+            assert_eq!(hear(&mut guardian), Word::Lost);
+            guardian = start(&room.mark);
+        } else {
+            guardian.end(How::AtOnce);
+            assert!(end(&mut guardian).tree_empty);
+        }
+        let at_the_end = beats();
+        run(&mut guardian, &room.order("sleep 0.1"));
+        assert_eq!(beats(), at_the_end);
+        room.assert_none_left();
+    }
 }
 
 #[test]
@@ -156,6 +184,25 @@ fn leftovers_are_found_by_their_mark_and_ended() {
     let unmarked = room.alive();
     unmarked.iter().for_each(|pid| kill(*pid, Signal::KILL));
     until("the rest to be dead", || room.alive().is_empty());
+}
+
+#[test]
+fn who_ends_leftovers_spares_itself_and_those_above_it() {
+    let _turn = turn();
+    let room = Room::new("sweep");
+    let mut leftover = Command::new("sleep").arg(&room.number).env("GANGER_TREE", format!("outer,{}", room.mark)).spawn().unwrap();
+    let swept = Command::new("sh")
+        .args(["-c", "\"$@\"; echo \"and $?\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(entry("sweep_entry"))
+        .env("GANGER_TREE", &room.mark)
+        .env("GANGER_TEST_SWEEP", &room.mark)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(swept.stdout).unwrap();
+    assert!(text.contains("\nswept 1 left 0\n") && text.ends_with("and 0\n"), "{text}");
+    assert_eq!(leftover.wait().unwrap().code(), None);
+    room.assert_none_left();
 }
 
 /// O1: forks five ways, and death at any moment; `GANGER_SOAK` says how often.

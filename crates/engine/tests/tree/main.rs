@@ -36,3 +36,11 @@ fn loop_entry() {
     }
     guardian.hear(None).unwrap();
 }
+
+/// Ends leftovers from inside of the tree they belong to.
+#[test]
+fn sweep_entry() {
+    let Ok(mark) = std::env::var("GANGER_TEST_SWEEP") else { return };
+    let swept = tree::end_leftovers(&mark).unwrap();
+    println!("\nswept {} left {}", swept.ended.len(), swept.left.len());
+}

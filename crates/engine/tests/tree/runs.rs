@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::tree::{Guardian, How, Obstacle, Order, Why, Word};
 
-use crate::stage::{Room, begin, end, hear, run, start};
+use crate::stage::{Room, begin, children_of, end, hear, run, start, until};
 
 #[test]
 fn output_is_byte_exact_and_both_streams_keep_their_order() {
@@ -99,12 +99,13 @@ fn surroundings_are_those_of_the_order() {
     let expected = format!("$(id) `id` é|set again|none|{}|none|{}|", room.mark, folder.display());
     assert_eq!(String::from_utf8(room.output()).unwrap(), expected);
 
-    // In a group of its own, with nothing open but what a program started by this test has, out of reach of any terminal.
-    run(&mut guardian, &room.order("cut -d' ' -f1,5,7 /proc/$$/stat; cd /proc/$$/fd; echo *; : </dev/tty"));
+    // In a group of its own, in the guardian's session, with nothing open but what a program started by this test has, out
+    // of reach of any terminal.
+    run(&mut guardian, &room.order("cut -d' ' -f1,5,6,7 /proc/$$/stat; cd /proc/$$/fd; echo *; : </dev/tty"));
     let text = String::from_utf8(room.output()).unwrap();
     let [ids, descriptors, error] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
     let ids: Vec<i64> = ids.split(' ').map(|id| id.parse().unwrap()).collect();
-    assert_eq!((ids[0], ids[2]), (ids[1], 0), "{text}");
+    assert_eq!(ids[1..], [ids[0], i64::from(guardian.pid()), 0], "{text}");
     let plain = Command::new("sh").args(["-c", "cd /proc/$$/fd; echo *"]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(descriptors, String::from_utf8(plain.stdout).unwrap().trim());
     assert!(error.contains("/dev/tty"), "{text}");
@@ -196,6 +197,16 @@ fn one_order_at_a_time_and_words_come_in_order() {
 }
 
 #[test]
+fn orphans_are_reaped_while_the_program_goes_on() {
+    let room = Room::new("reaped");
+    let mut guardian = start(&room.mark);
+    let begun = begin(&mut guardian, &room.order("for i in 1 2 3 4 5; do (true &); done; touch all; sleep NUMBER"));
+    until("all orphans to be reaped", || room.folder.join("all").exists() && children_of(guardian.pid()) == [begun]);
+    guardian.end(How::AtOnce);
+    assert_eq!(end(&mut guardian).why, Why::Asked);
+}
+
+#[test]
 fn a_thousand_orders_leave_no_descriptor_and_no_zombie() {
     let room = Room::new("many");
     let mut guardian = start(&room.mark);
@@ -210,7 +221,5 @@ fn a_thousand_orders_leave_no_descriptor_and_no_zombie() {
         assert_eq!((ended.code, ended.tree_empty), (Some(0), true), "{n}");
     }
     assert_eq!(descriptors(guardian.pid()), before);
-    let tasks = fs::read_dir(format!("/proc/{}/task", guardian.pid())).unwrap().flatten();
-    let children: String = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap()).collect();
-    assert_eq!(children, "");
+    assert!(children_of(guardian.pid()).is_empty());
 }

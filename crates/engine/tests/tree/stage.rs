@@ -105,6 +105,13 @@ pub(crate) fn lives(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z' && state != 'X')
 }
 
+/// All children, ended or not.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let lists: Vec<String> = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap()).collect();
+    lists.iter().flat_map(|list| list.split_ascii_whitespace()).map(|child| child.parse().unwrap()).collect()
+}
+
 pub(crate) fn kill(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }

@@ -126,6 +126,15 @@ impl Wreck {
         matches!((schema(&self.connection), ours()), (Ok(found), Ok(ours)) if found == ours)
     }
 
+    /// Whether every table can be asked.
+    pub(crate) fn has_tables(&self) -> bool {
+        let tables = ["meta", "plans", "lanes", "tasks", "specs", "results", "edges", "workers", "events", "requests", "durations"];
+        tables.into_iter().all(|table| self.connection.prepare(&format!("SELECT * FROM {table}")).is_ok())
+            && self.connection.prepare(select_task!("FROM tasks t")).is_ok()
+            && self.connection.prepare(&format!("SELECT {} FROM events", read::EVENT)).is_ok()
+            && self.connection.prepare(&format!("SELECT {} FROM workers", read::WORKER)).is_ok()
+    }
+
     fn rows(&self) -> Rows<'_> {
         Rows { connection: &self.connection, now: Now::default(), path: &self.path, newest: Cell::new(0) }
     }
