@@ -343,3 +343,34 @@ proptest! {
         pair.audit()?;
     }
 }
+
+fn added(priority: Priority, estimate_ms: u64, needs: Vec<Need>) -> Ask {
+    Ask::Add(vec![Item { needs, priority, estimate_ms, timeout: Duration::from_secs(60), attempts_max: 1 }])
+}
+
+/// Carries out what is asked on both sides; they must agree on each.
+fn agree(asks: Vec<Ask>) {
+    let mut pair = Pair::new();
+    for (request, ask) in (1..).zip(asks) {
+        pair.model.at(pair.queue.now());
+        assert_eq!(pair.queue.ask(&ask, request), pair.model.ask(&ask), "left: the queue, right: the model, of {ask:?}");
+    }
+}
+
+fn claimed() -> Ask {
+    Ask::Claim { worker: name(0), only: None, nonce: Nonce([1; 16]) }
+}
+
+#[test]
+fn a_dependency_that_comes_later_lengthens_the_path() {
+    let task = |estimate_ms| added(Priority::Med, estimate_ms, Vec::new());
+    agree(vec![task(30_000), task(60_000), Ask::Wait { task: TaskId(2), on: TaskId(1) }, task(60_000), claimed()]);
+}
+
+#[test]
+#[ignore = "the engine raises no path through a task that had failed or was cancelled"]
+fn what_was_added_behind_a_cancelled_task_counts_when_that_is_retried() {
+    let (first, behind) = (added(Priority::Med, 30_000, Vec::new()), added(Priority::Med, 60_000, vec![Need::Known(TaskId(1))]));
+    let (cancel, retry) = (Ask::Cancel(TaskId(1)), Ask::Retry(TaskId(1)));
+    agree(vec![first, cancel, behind, retry, added(Priority::Med, 60_000, Vec::new()), claimed()]);
+}
