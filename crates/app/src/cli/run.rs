@@ -55,8 +55,11 @@ pub(crate) struct Args {
     detach: bool,
 }
 
-/// Looks come at least this far apart, however much happens.
-const LOOK_APART: Duration = Duration::from_millis(20);
+/// Looks come at least this far apart, however much happens: each costs the workers a little of the machine.
+const LOOK_APART: Duration = Duration::from_millis(100);
+/// Near the end they come closer, so that it is noticed at once; near means that so few tasks are open.
+const LOOK_APART_NEAR_END: Duration = Duration::from_millis(10);
+const NEAR_END: u32 = 4;
 /// And at most this far, since a dead worker on another host tells nobody.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 /// How long to wait for workers that were asked to leave; one that still does another plan's task ends by itself.
@@ -205,6 +208,7 @@ fn follow(
     loop {
         listener.drain();
         let looked = instant();
+        let mut apart = LOOK_APART;
         let times = signals.times().max(u32::from(deadline.is_some_and(|deadline| instant() >= deadline)));
         if times > asked {
             foreman.roster().ask_to_stop();
@@ -220,6 +224,9 @@ fn follow(
         } else {
             let seen = foreman.tick()?;
             progress.show(context, door, &seen.standing)?;
+            if seen.standing.counts.open() <= NEAR_END {
+                apart = LOOK_APART_NEAR_END;
+            }
             if seen.over {
                 foreman.roster().ask_to_stop();
                 return Ok(Ended::Over);
@@ -227,7 +234,7 @@ fn follow(
         }
         engine::services::wait(&*listener, signals, foreman.roster(), every);
         // However much happens, a look now and then is enough.
-        std::thread::sleep(LOOK_APART.saturating_sub(looked.elapsed()));
+        std::thread::sleep(apart.saturating_sub(looked.elapsed()));
     }
 }
 

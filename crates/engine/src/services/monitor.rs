@@ -53,6 +53,9 @@ pub fn tend(project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
     Ok(dead)
 }
 
+/// How often a process that stays looks: often enough to be at once for people.
+const EVERY: Duration = Duration::from_millis(250);
+
 /// The same for a process that stays: it notices when it was itself asleep, and then gives everybody a whole lease to speak again (G9).
 pub struct Monitor {
     last: Option<Instant>,
@@ -73,6 +76,9 @@ impl Monitor {
     pub fn tick(&mut self, project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
         let now = instant();
         let lease = door.settings().lease;
+        if self.last.is_some_and(|last| now.duration_since(last) < EVERY) {
+            return Ok(Vec::new());
+        }
         if self.last.is_some_and(|last| slept(now.duration_since(last), lease)) {
             self.grace_until = Some(now + lease);
         }

@@ -396,25 +396,35 @@ fn environment(project: &Project, view: &TaskView, claim: Claim) -> Vec<(String,
 /// `file`, those of the store.
 pub fn write_brief(project: &Project, door: &Orchestrator, view: &TaskView, claim: Claim) -> Result<PathBuf> {
     let task = &view.full.task;
-    let mut needs = Vec::with_capacity(view.full.after.len());
-    for id in &view.full.after {
-        if let Ok(need) = door.task(*id) {
-            let result = project.result(*id);
-            let result = files::exists(&result).then(|| project.short(&result));
-            needs.push((*id, need.full.spec.title, result));
+    // One look for everything: a worker does this between any two tasks.
+    let (titles, lacking) = door.look(|snapshot| {
+        let mut titles = Vec::with_capacity(view.full.after.len());
+        for id in &view.full.after {
+            if let Some(Ok(need)) = snapshot.full(*id)? {
+                titles.push((*id, need.spec.title));
+            }
         }
-    }
+        let lacking = match &task.state {
+            TaskState::InProgress(held) if !view.full.spec.needs.is_empty() => {
+                snapshot.worker(&held.worker)?.map(|worker| worker.lacks(&view.full.spec.needs)).unwrap_or_default()
+            }
+            TaskState::InProgress(_)
+            | TaskState::Pending
+            | TaskState::Completed { .. }
+            | TaskState::Blocked(_)
+            | TaskState::Failed { .. }
+            | TaskState::Cancelled { .. } => Vec::new(),
+        };
+        Ok((titles, lacking))
+    })?;
+    let needs = titles
+        .into_iter()
+        .map(|(id, title)| {
+            let result = project.result(id);
+            (id, title, files::exists(&result).then(|| project.short(&result)))
+        })
+        .collect();
     let history = if claim.attempt.0 > 1 || task.cycle > 0 { door.history(task.id, HISTORY_MAX)? } else { Vec::new() };
-    let lacking = match &task.state {
-        TaskState::InProgress(held) => {
-            door.look(|snapshot| Ok(snapshot.worker(&held.worker)?.map(|worker| worker.lacks(&view.full.spec.needs)).unwrap_or_default()))?
-        }
-        TaskState::Pending
-        | TaskState::Completed { .. }
-        | TaskState::Blocked(_)
-        | TaskState::Failed { .. }
-        | TaskState::Cancelled { .. } => Vec::new(),
-    };
     let facts = brief::Facts {
         view,
         claim,
