@@ -368,7 +368,6 @@ fn a_dependency_that_comes_later_lengthens_the_path() {
 }
 
 #[test]
-#[ignore = "the engine raises no path through a task that had failed or was cancelled"]
 fn what_was_added_behind_a_cancelled_task_counts_when_that_is_retried() {
     let (first, behind) = (added(Priority::Med, 30_000, Vec::new()), added(Priority::Med, 60_000, vec![Need::Known(TaskId(1))]));
     let (cancel, retry) = (Ask::Cancel(TaskId(1)), Ask::Retry(TaskId(1)));

@@ -10,7 +10,7 @@ use domain::lifecycle::{self, Command};
 use domain::phase::{Stage, is_held};
 use domain::plan::fix_title;
 use domain::schedule::LaneKey;
-use domain::task::{After, Kind, NewTask, Spec, Task, TaskState};
+use domain::task::{After, Kind, NewTask, Spec, Status, Task, TaskState};
 
 use super::Answer;
 use super::act::{Card, NewPlan, Patch};
@@ -209,7 +209,7 @@ impl Book<'_> {
         while let Some((id, behind)) = raise.pop() {
             let Some(Ok(full)) = self.tx.full(id)? else { continue };
             let path = behind.saturating_add(self.duration_of(&full.spec)?);
-            if path <= full.task.path_ms || left == 0 || full.task.status().is_final() {
+            if path <= full.task.path_ms || left == 0 || full.task.status() == Status::Completed {
                 continue;
             }
             left -= 1;
