@@ -295,7 +295,7 @@ impl Progress {
     fn new(context: &Context, seen: EventSeq) -> Self {
         let bar = (context.printer.err_is_terminal && !context.json).then(|| {
             let bar = indicatif::ProgressBar::new(1);
-            let style = indicatif::ProgressStyle::with_template("{bar:30} {percent:>3}% {msg} {elapsed} (left: {eta})");
+            let style = indicatif::ProgressStyle::with_template("{bar:24} {percent:>3}% {msg} · {elapsed}, {eta} left");
             bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
             bar
         });
@@ -321,7 +321,7 @@ impl Progress {
             bar.set_length(u64::from(counts.all().max(1)));
             bar.set_position(u64::from(counts.of(Status::Completed) + counts.of(Status::Cancelled)));
             bar.set_message(format!(
-                "{} · {} running · {} ready or waiting · {} failed",
+                "{} · {} running · {} waiting · {} failed",
                 standing.phase(),
                 standing.running.len(),
                 counts.of(Status::Pending),
