@@ -70,10 +70,16 @@ fn a_store_that_cannot_be_read_is_5_and_comes_back() {
     for number in 0..30 {
         desk.ok(&["add", &format!("Task {number}"), "--description", &"long ".repeat(400)]);
     }
+    // A rebuilt store stands in its file alone, with nothing in the log that would mend what is damaged below.
+    let settled = desk.json(&["repair", "--force"]);
+    // Its old file has a name by the second, and another one is wanted below.
+    for part in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{part}", settled["old"].as_str().unwrap()));
+    }
     let store = desk.path(".orchestrator/ganger.db");
     let whole = std::fs::read(&store).unwrap();
-    let log = std::fs::read(desk.path(".orchestrator/ganger.db-wal")).unwrap();
-    assert!(log.is_empty() || whole.len() > 4_096);
+    let log = std::fs::read(desk.path(".orchestrator/ganger.db-wal")).unwrap_or_default();
+    assert!(whole.len() > 4_096);
     std::fs::remove_file(&store).unwrap();
     assert_eq!(doctor(&desk, &[]).0, 5);
     desk.write(".orchestrator/ganger.db", "no store at all");
@@ -154,6 +160,7 @@ fn a_worker_that_died_is_told_until_somebody_looks() {
 fn a_project_moves_from_one_folder_to_another() {
     let desk = Desk::new();
     desk.ok(&["add", "Build é\tit", "--run", "true", "--needs", "db"]);
+    desk.ok(&["workers", "add", "amp", "--can", "db"]);
     desk.ok(&["add", "Then this", "--after", "T-001"]);
     let claim = desk.claim("amp", "T-001");
     desk.ok(&["complete", &claim, "--note", "done"]);
