@@ -177,7 +177,7 @@ impl From<&Parts<'_>> for Report {
             percent: percent(&parts.counts),
             tests_wanted,
             wall: parts.journal.wall(),
-            worked: parts.tasks.iter().filter_map(|entry| lines::took(entry, parts.journal)).sum(),
+            worked: parts.journal.worked() + untold(parts),
             workers: workers(parts),
             tasks: ordered
                 .iter()
@@ -237,6 +237,12 @@ fn outcome(parts: &Parts<'_>) -> Outcome {
     }
 }
 
+/// The time of tasks of which the journal does not tell.
+fn untold(parts: &Parts<'_>) -> Duration {
+    let is_untold = |entry: &&Entry<'_>| parts.journal.trail(entry.task.id).and_then(Trail::worked).is_none();
+    parts.tasks.iter().filter(is_untold).filter_map(|entry| lines::took(entry, parts.journal)).sum()
+}
+
 fn workers(parts: &Parts<'_>) -> Vec<WorkerLine> {
     let mut lines: Vec<WorkerLine> = Vec::new();
     let mut places: HashMap<WorkerName, usize> = HashMap::new();
@@ -269,6 +275,13 @@ fn workers(parts: &Parts<'_>) -> Vec<WorkerLine> {
             if let Some(line) = lines.get_mut(place) {
                 told(line, entry.task.id);
             }
+        }
+    }
+    for name in parts.journal.workers() {
+        let place = line(&mut lines, name);
+        if let Some((line, hours)) = lines.get_mut(place).zip(parts.journal.hours(name)) {
+            // Tasks that are not listed were completed, too.
+            line.completed = line.completed.max(hours.completed());
         }
     }
     lines.sort_by(|a, b| (a.number.unwrap_or(u32::MAX), &a.name).cmp(&(b.number.unwrap_or(u32::MAX), &b.name)));

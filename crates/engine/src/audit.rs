@@ -168,8 +168,12 @@ pub fn check(snapshot: &dyn Snapshot, report: &mut Report) -> Result<()> {
         books.check(report);
     }
     for stray in report.ask(snapshot.strays(1_000))?.unwrap_or_default() {
-        let code = if stray.table == "tasks" { "stray_claim" } else { "dangling" };
-        report.wrong(code, format!("row {} of {}: {}", stray.key, stray.table, stray.why));
+        let message = format!("row {} of {}: {}", stray.key, stray.table, stray.why);
+        if stray.table == "tasks" {
+            report.wrong("stray_claim", message);
+        } else {
+            report.wrong("dangling", message);
+        }
     }
     for id in report.ask(snapshot.unreadable())?.unwrap_or_default() {
         report.wrong("set_aside", format!("{id} was set aside because its row did not decode: nobody gets it"));

@@ -64,6 +64,7 @@ pub struct Hours {
     holding: u32,
     since: Timestamp,
     worked_ms: u64,
+    completed: u32,
     lost_at: Option<Timestamp>,
 }
 
@@ -72,6 +73,12 @@ impl Hours {
     #[must_use]
     pub fn worked(&self) -> Duration {
         Duration::from_millis(self.worked_ms)
+    }
+
+    /// How many tasks it completed.
+    #[must_use]
+    pub fn completed(&self) -> u32 {
+        self.completed
     }
 
     /// When it was lost, if it has not worked since.
@@ -125,8 +132,18 @@ impl Journal {
     pub fn tell(&mut self, event: &Happened<'_>) {
         match event.kind {
             EventKind::TaskClaimed => self.claimed(event),
-            EventKind::TaskCompleted | EventKind::TaskFailed | EventKind::TaskBlocked | EventKind::TaskReleased => self.ended(event),
-            EventKind::TaskCancelled | EventKind::TaskRestored => self.ended(event),
+            EventKind::TaskCompleted => {
+                if let Some(name) = event.worker {
+                    let hours = self.hours.entry(name.clone()).or_default();
+                    hours.completed = hours.completed.saturating_add(1);
+                }
+                self.ended(event);
+            }
+            EventKind::TaskFailed
+            | EventKind::TaskBlocked
+            | EventKind::TaskReleased
+            | EventKind::TaskCancelled
+            | EventKind::TaskRestored => self.ended(event),
             EventKind::TaskExpired => {
                 if let Some(id) = event.task {
                     let trail = self.trails.entry(id).or_default();
@@ -218,6 +235,18 @@ impl Journal {
     #[must_use]
     pub fn trail(&self, id: TaskId) -> Option<&Trail> {
         self.trails.get(&id)
+    }
+
+    /// How long all attempts together took.
+    #[must_use]
+    pub fn worked(&self) -> Duration {
+        Duration::from_millis(self.trails.values().map(|trail| trail.worked_ms).sum())
+    }
+
+    /// Everybody who did something.
+    pub fn workers(&self) -> impl Iterator<Item = &WorkerName> {
+        let did = |hours: &Hours| hours.holding > 0 || hours.worked_ms > 0 || hours.completed > 0;
+        self.hours.iter().filter(move |(_, hours)| did(hours)).map(|(name, _)| name)
     }
 
     /// When a worker worked.

@@ -223,7 +223,7 @@ pub fn cost(language: Language, usd: Option<f64>, tokens: Option<(u64, u64)>, to
     let mut told: Vec<String> = usd.map(|usd| if usd < 0.1 { format!("${usd:.4}") } else { format!("${usd:.2}") }).into_iter().collect();
     if let Some((read, written)) = tokens {
         told.push(match language {
-            Language::En => format!("{read} tokens read, {written} written"),
+            Language::En => format!("{read} token{} read, {written} written", plural(usize::try_from(read).unwrap_or(2))),
             Language::Fr => format!("{read} jetons lus, {written} écrits"),
         });
     }
@@ -281,18 +281,18 @@ fn joined(needs: &[crate::id::Capability]) -> String {
 #[must_use]
 pub fn fail_reason(language: Language, reason: FailReason) -> &'static str {
     match (language, reason) {
-        (Language::En, FailReason::Reported) => "it said so",
-        (Language::En, FailReason::Check) => "its check",
+        (Language::En, FailReason::Reported) => "it reported a failure",
+        (Language::En, FailReason::Check) => "its check failed",
         (Language::En, FailReason::Timeout) => "it took too long",
         (Language::En, FailReason::Silence) => "it fell silent",
         (Language::En, FailReason::Infrastructure) => "it could not be run",
         (Language::En, FailReason::Quarantined) => "quarantined",
-        (Language::En, FailReason::Cycles) => "repairs did not help",
-        (Language::Fr, FailReason::Reported) => "signalé",
-        (Language::Fr, FailReason::Check) => "sa vérification",
+        (Language::En, FailReason::Cycles) => "the repairs did not help",
+        (Language::Fr, FailReason::Reported) => "échec signalé",
+        (Language::Fr, FailReason::Check) => "sa vérification a échoué",
         (Language::Fr, FailReason::Timeout) => "trop long",
-        (Language::Fr, FailReason::Silence) => "devenu muet",
-        (Language::Fr, FailReason::Infrastructure) => "n'a pas pu être lancé",
+        (Language::Fr, FailReason::Silence) => "devenue muette",
+        (Language::Fr, FailReason::Infrastructure) => "n'a pas pu être lancée",
         (Language::Fr, FailReason::Quarantined) => "mise en quarantaine",
         (Language::Fr, FailReason::Cycles) => "les corrections n'ont pas suffi",
     }

@@ -63,7 +63,9 @@ pub fn publish(project: &Project, door: &Orchestrator, scope: Option<PlanId>) ->
     for name in ["agent_tasks", "results"] {
         files::private_folder(&folder.join(name))?;
     }
-    let pages = results::Pages::of(project);
+    let listed = facts.tasks.iter().chain(facts.everywhere.iter().flatten());
+    let claimed = listed.filter(|full| full.task.attempt.0 > 0);
+    let pages = results::Pages::of(project, claimed.map(|full| full.task.id));
     files::replace(&folder.join("master_plan.md"), &master_plan::render(&report, &entries, &pages, language))?;
     agents::write(project, &facts, &pages)?;
     let text = final_output::render(&report, &pages, language);

@@ -270,7 +270,7 @@ fn a_run_that_was_cut_short_says_so_and_what_would_move_it() {
 
     ## Waits for you
 
-    - `ganger retry T-001`: T-001 Parse the feed, FAILED (its check); 3 tasks wait behind it
+    - `ganger retry T-001`: T-001 Parse the feed, FAILED (its check failed); 3 tasks wait behind it
     - `ganger answer T-004 "…"`: T-004 Choose the colours, BLOCKED (a question): blue or green?
     - `ganger retry T-005`: T-005 Run the benchmark, FAILED (quarantined)
     - `ganger claim --worker NAME --task T-007`: T-007 Ask the customer, it has no command: a person or an agent must do it
@@ -297,7 +297,7 @@ fn a_run_that_was_cut_short_says_so_and_what_would_move_it() {
 
     ## Problems
 
-    - **T-001** Parse the feed: FAILED after 2 attempts (its check)
+    - **T-001** Parse the feed: FAILED after 2 attempts (its check failed)
 
       ```text
       `cargo test -p feed` ended with exit code 101
@@ -337,7 +337,7 @@ fn the_same_in_french() {
 
     ## En attente de votre part
 
-    - `ganger retry T-001` : T-001 Parse the feed, FAILED (sa vérification); 3 tâches attendent derrière
+    - `ganger retry T-001` : T-001 Parse the feed, FAILED (sa vérification a échoué); 3 tâches attendent derrière
     - `ganger answer T-004 "…"` : T-004 Choose the colours, BLOCKED (une question) : blue or green?
     - `ganger retry T-005` : T-005 Run the benchmark, FAILED (mise en quarantaine)
     - `ganger claim --worker NAME --task T-007` : T-007 Ask the customer, elle n'a pas de commande : une personne ou un agent doit la faire
@@ -364,7 +364,7 @@ fn the_same_in_french() {
 
     ## Problèmes
 
-    - **T-001** Parse the feed : FAILED après 2 essais (sa vérification)
+    - **T-001** Parse the feed : FAILED après 2 essais (sa vérification a échoué)
 
       ```text
       `cargo test -p feed` ended with exit code 101

@@ -15,8 +15,9 @@ fn time_at_work_is_counted_once_whatever_is_held_at_once() {
     world.happened(100, EventKind::TaskReleased, Some(3), Some("V"), &[]);
     let report = world.report();
     assert_eq!(report.wall, Some((Timestamp(10), Timestamp(100))));
-    assert_eq!(report.worked, Duration::from_millis(40), "two tasks took twenty each");
-    let [line] = report.workers.as_slice() else { panic!("{:?}", report.workers) };
+    assert_eq!(report.worked, Duration::from_millis(80), "two tasks took twenty each, and one that is not listed forty");
+    let [line, other] = report.workers.as_slice() else { panic!("{:?}", report.workers) };
+    assert_eq!((other.name.as_str(), other.worked, other.completed), ("V", Duration::from_millis(40), 0));
     assert_eq!((line.worked, line.idle), (Duration::from_millis(30), Duration::from_millis(60)));
     assert_eq!((line.completed, line.failed), (2, 0));
 }
@@ -104,4 +105,18 @@ fn a_worker_that_was_lost_is_not_idle_after_that() {
     let report = world.report();
     let idle: Vec<_> = report.workers.iter().map(|line| (line.name.as_str(), line.number, line.idle.as_millis())).collect();
     assert_eq!(idle, [("V", None, 10), ("W", None, 0)]);
+}
+
+#[test]
+fn what_was_done_about_tasks_that_are_not_listed_counts() {
+    let mut world = World::default();
+    world.add(completed(1, 10));
+    for id in 1_u32..=3 {
+        world.happened(10 * i64::from(id), EventKind::TaskClaimed, Some(id), Some("V"), &[]);
+        world.happened(10 * i64::from(id) + 5, EventKind::TaskCompleted, Some(id), Some("V"), &[]);
+    }
+    let report = world.report();
+    assert_eq!(report.worked, Duration::from_millis(15));
+    let told: Vec<_> = report.workers.iter().map(|line| (line.name.as_str(), line.completed)).collect();
+    assert_eq!(told, [("V", 3), ("W", 1)]);
 }

@@ -7,7 +7,8 @@ fn the_outcome_follows_from_the_tasks_and_the_newest_run() {
     let began = (EventKind::RunStarted, "");
     let ended = |word| (EventKind::RunFinished, word);
     let open = || vec![completed(1, 5), pending(2)];
-    let cases: Vec<(&str, Vec<Owned>, Vec<(EventKind, &str)>, Outcome)> = vec![
+    type Case<'c> = (&'c str, Vec<Owned>, Vec<(EventKind, &'c str)>, Outcome);
+    let cases: Vec<Case<'_>> = vec![
         ("no task", vec![], vec![], Outcome::Nothing),
         ("a run without a task", vec![], vec![began, ended("done")], Outcome::Nothing),
         ("nobody began", vec![pending(1)], vec![], Outcome::NotBegun),
@@ -134,6 +135,6 @@ fn both_languages_have_every_sentence() {
     for verdict in Verdict::ALL {
         assert_ne!(words::verdict(En, *verdict), words::verdict(Fr, *verdict));
     }
-    assert_eq!(words::cost(En, Some(1.239), Some((1, 2)), 1), "$1.24, 1 tokens read, 2 written (told by 1 task)");
+    assert_eq!(words::cost(En, Some(1.239), Some((1, 2)), 1), "$1.24, 1 token read, 2 written (told by 1 task)");
     assert_eq!(words::cost(Fr, Some(0.004), None, 2), "$0.0040 (communiqué par 2 tâches)");
 }

@@ -28,19 +28,19 @@ const NOTE_CHARS_MAX: usize = 300;
 /// The result files that there are.
 pub(super) struct Pages {
     root: PathBuf,
-    names: HashSet<String>,
+    there: HashSet<TaskId>,
 }
 
 impl Pages {
-    pub(super) fn of(project: &Project) -> Self {
-        let names = files::names(&project.folder().join("results")).into_iter().collect();
-        Self { root: project.root().to_owned(), names }
+    /// Looks for those of the tasks that are listed: there may be a million in the folder.
+    pub(super) fn of(project: &Project, listed: impl Iterator<Item = TaskId>) -> Self {
+        let there = listed.filter(|id| files::is_file(&project.result(*id))).collect();
+        Self { root: project.root().to_owned(), there }
     }
 
     /// The id as a link to its result, where it has one; `results` is the way to their folder.
     pub(super) fn link(&self, id: TaskId, results: &str) -> String {
-        let name = format!("{id}.md");
-        if self.names.contains(&name) { format!("[{id}]({results}{name})") } else { id.to_string() }
+        if self.there.contains(&id) { format!("[{id}]({results}{id}.md)") } else { id.to_string() }
     }
 
     /// The beginning of a task's output, and whether that is all of it.
