@@ -5,8 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What stands before a code: whatever makes an error, or a finding, of it.
-const MAKERS: [&str; 10] =
-    ["Error::new(", "Self::new(", "Error::usage(", "Error::refused(", "Self::refused(", "Self::usage(", "refused(", "store(", "code:", ".wrong("];
+const MAKERS: [&str; 10] = [
+    "Error::new(",
+    "Self::new(",
+    "Error::usage(",
+    "Error::refused(",
+    "Self::refused(",
+    "Self::usage(",
+    "refused(",
+    "store(",
+    "code:",
+    ".wrong(",
+];
 /// What takes a severity before the code.
 const WITH_SEVERITY: &str = ".add(";
 
