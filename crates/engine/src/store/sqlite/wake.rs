@@ -1,12 +1,14 @@
 //! Wake-ups between the processes of one machine, through three kinds of small file beside the store: a commit touches `any`, new work
 //! touches `work`, the loss of a claim touches the worker's own. Losing a wake-up costs one slow poll, never work.
+//!
+//! Where the kernel tells of it, a touch is a read of one byte: a change, be it of a time only, would make the inode dirty, and a file system
+//! may write it out with the log that is synced next (on ext4 without a journal: one write more in each commit, a third of its time).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::id::WorkerName;
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use super::turnstile::lock_file;
 use crate::store::{Listen, Listener, Waker};
@@ -21,7 +23,7 @@ pub(crate) struct FileWaker {
 
 impl FileWaker {
     pub(crate) fn open(folder: &Path) -> std::io::Result<Self> {
-        Ok(Self { folder: folder.to_owned(), any: lock_file(&folder.join("any"))?, work: lock_file(&folder.join("work"))? })
+        Ok(Self { folder: folder.to_owned(), any: platform::bell(&folder.join("any"))?, work: platform::bell(&folder.join("work"))? })
     }
 
     fn path(&self, what: Listen<'_>) -> PathBuf {
@@ -33,47 +35,56 @@ impl FileWaker {
     }
 }
 
-fn touch(file: BorrowedFd<'_>) {
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
-}
-
 impl Waker for FileWaker {
     fn any(&self) {
-        touch(self.any.as_fd());
+        platform::ring(self.any.as_fd());
     }
 
     fn work(&self) {
-        touch(self.work.as_fd());
+        platform::ring(self.work.as_fd());
     }
 
     fn worker(&self, name: &WorkerName) {
-        if let Ok(file) = lock_file(&self.path(Listen::Worker(name))) {
-            touch(file.as_fd());
+        if let Ok(bell) = platform::bell(&self.path(Listen::Worker(name))) {
+            platform::ring(bell.as_fd());
         }
     }
 
     fn listen(&self, what: Listen<'_>) -> Box<dyn Listener> {
         let path = self.path(what);
         // The file must exist to be watched.
-        let _ = lock_file(&path);
+        let _ = platform::bell(&path);
         platform::listen(&path)
     }
 }
 
 #[cfg(target_os = "linux")]
 mod platform {
-    use super::{AsFd, BorrowedFd, Duration, Listener, OwnedFd, Path};
+    use super::{AsFd, BorrowedFd, Duration, Listener, OwnedFd, Path, lock_file};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+    /// Opens a file to ring by: it holds one byte, and reading that one leaves no trace.
+    pub(super) fn bell(path: &Path) -> std::io::Result<OwnedFd> {
+        let file = lock_file(path)?;
+        if rustix::fs::fstat(&file)?.st_size == 0 {
+            rustix::io::pwrite(&file, b"\n", 0)?;
+        }
+        // Only for its owner, who we are; without it the time of access is written now and then.
+        let _ = fcntl_getfl(&file).and_then(|flags| fcntl_setfl(&file, flags | OFlags::NOATIME));
+        Ok(file)
+    }
+
+    pub(super) fn ring(file: BorrowedFd<'_>) {
+        let _ = rustix::io::pread(file, &mut [0; 1], 0);
+    }
 
     /// A watch by the kernel.
     struct Watch(Option<OwnedFd>);
 
     pub(super) fn listen(path: &Path) -> Box<dyn Listener> {
-        let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
-            .ok()
-            .filter(|fd| add_watch(fd, path, WatchFlags::ATTRIB | WatchFlags::MODIFY).is_ok());
+        let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok().filter(|fd| add_watch(fd, path, WatchFlags::ACCESS).is_ok());
         Box::new(Watch(watch))
     }
 
@@ -109,7 +120,17 @@ mod platform {
 /// Where the kernel has no watches: look at the file's time now and then.
 #[cfg(not(target_os = "linux"))]
 mod platform {
-    use super::{BorrowedFd, Duration, Listener, Path};
+    use super::{BorrowedFd, Duration, Listener, OwnedFd, Path, lock_file};
+    use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+
+    pub(super) fn bell(path: &Path) -> std::io::Result<OwnedFd> {
+        lock_file(path)
+    }
+
+    pub(super) fn ring(file: BorrowedFd<'_>) {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
+    }
 
     struct Look {
         path: std::path::PathBuf,

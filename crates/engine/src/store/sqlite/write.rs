@@ -68,11 +68,12 @@ impl Rows<'_> {
         self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(|error| self.failed(&error))
     }
 
-    /// Writes an event and returns its position. `earlier` is the event before it about the same task.
+    /// Writes an event and returns its position. `earlier` is the event before it about the same task, where that is not the one that the
+    /// task names as its last.
     fn insert_event(&self, event: &NewEvent, actor: Actor, earlier: Option<i64>) -> Result<i64> {
         let data = rows::facts_to_json(&event.data);
         self.run(
-            "INSERT INTO events (at, kind, actor, task, attempt, worker, earlier, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO events (at, kind, actor, task, attempt, worker, earlier, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, (SELECT last_event FROM tasks WHERE id = ?4)), ?8)",
             params![
                 self.now.wall.0,
                 event.kind.number(),
@@ -87,10 +88,6 @@ impl Rows<'_> {
         let seq = self.connection.last_insert_rowid();
         self.newest.set(u64::try_from(seq).unwrap_or(0));
         Ok(seq)
-    }
-
-    fn last_event_of(&self, id: TaskId) -> Result<i64> {
-        Ok(self.one("SELECT last_event FROM tasks WHERE id = ?1", [id.0], |row| row.get(0).unwrap_or(0))?.unwrap_or(0))
     }
 }
 
@@ -161,17 +158,11 @@ impl Transaction for Rows<'_> {
             if planted!("event_left_out") && event.kind == domain::event::EventKind::TaskCompleted {
                 continue;
             }
-            let earlier = match newest {
-                None => self.last_event_of(task.id)?,
-                Some(seq) => seq,
-            };
-            newest = Some(self.insert_event(event, actor, Some(earlier))?);
+            newest = Some(self.insert_event(event, actor, newest)?);
         }
-        let failure = task.failure.as_ref();
         self.run(
-            "UPDATE tasks SET status = ?2, step = ?3, nonce = ?4, worker = ?5, lease_until = ?6, timeout_at = ?7, attempt = ?8, failures = ?9, crashes = ?10,
-               cycle = ?11, not_before = ?12, ready_at = ?13, avoid = ?14, fail_reason = ?15, fail_note = ?16, block_reason = ?17, block_note = ?18,
-               block_on = ?19, claimed_at = ?20, claimed_by = ?21, ended_at = ?22, ended_by = ?23, last_event = coalesce(?24, last_event) WHERE id = ?1",
+            "UPDATE tasks SET status = ?2, step = ?3, nonce = ?4, worker = ?5, lease_until = ?6, timeout_at = ?7, attempt = ?8, claimed_at = ?9,
+               claimed_by = ?10, ended_at = ?11, ended_by = ?12, last_event = coalesce(?13, last_event), block_reason = ?14, block_note = ?15, block_on = ?16 WHERE id = ?1",
             params![
                 task.id.0,
                 state.status,
@@ -181,24 +172,36 @@ impl Transaction for Rows<'_> {
                 state.lease_until,
                 state.timeout_at,
                 task.attempt.0,
-                task.failures,
-                task.crashes,
-                task.cycle,
-                task.not_before.map(|at| at.0),
-                task.ready_at.0,
-                task.avoid.as_ref().map(WorkerName::as_str),
-                failure.map(|failure| failure.reason.number()),
-                failure.map(|failure| failure.note.as_str()),
-                state.block_reason,
-                state.block_note,
-                state.block_on,
                 task.claimed.as_ref().map(|(at, _)| at.0),
                 task.claimed.as_ref().map(|(_, by)| by.as_str()),
                 state.ended_at,
                 state.ended_by,
                 newest,
+                state.block_reason,
+                state.block_note,
+                state.block_on,
             ],
         )?;
+        // What goes wrong is rare, and each column that is written costs.
+        let trouble = |task: &Task| (task.failures, task.crashes, task.cycle, task.not_before, task.ready_at);
+        if trouble(before) != trouble(task) || (&before.avoid, &before.failure) != (&task.avoid, &task.failure) {
+            let failure = task.failure.as_ref();
+            self.run(
+                "UPDATE tasks SET failures = ?2, crashes = ?3, cycle = ?4, not_before = ?5, ready_at = ?6, avoid = ?7, fail_reason = ?8, fail_note = ?9
+                 WHERE id = ?1",
+                params![
+                    task.id.0,
+                    task.failures,
+                    task.crashes,
+                    task.cycle,
+                    task.not_before.map(|at| at.0),
+                    task.ready_at.0,
+                    task.avoid.as_ref().map(WorkerName::as_str),
+                    failure.map(|failure| failure.reason.number()),
+                    failure.map(|failure| failure.note.as_str()),
+                ],
+            )?;
+        }
         // What only an edit changes is left alone otherwise: its references would be checked anew each time.
         let asked = |task: &Task| (task.priority, task.lane, task.attempts_max, task.timeout);
         if asked(before) != asked(task) {
@@ -344,8 +347,7 @@ impl Transaction for Rows<'_> {
         let seq = match event.task {
             None => self.insert_event(event, actor, None)?,
             Some(task) => {
-                let earlier = self.last_event_of(task)?;
-                let seq = self.insert_event(event, actor, Some(earlier))?;
+                let seq = self.insert_event(event, actor, None)?;
                 self.run("UPDATE tasks SET last_event = ?2 WHERE id = ?1", [i64::from(task.0), seq])?;
                 seq
             }
