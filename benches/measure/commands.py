@@ -23,7 +23,7 @@ def measure(setting):
         say(f"  round {number + 1}: " + ", ".join(f"{name} {one['median_us']} µs" for name, one in seen[-1][-1].items()))
     log_mib = [(projects[1] / ".orchestrator" / "ganger.db-wal").stat().st_size / 2**20]
     for folder in projects:
-        setting.gone(folder)
+        setting.settle()
 
     def ms(store, command, figure="median_us"):
         return [round[store][command][figure] / 1_000 for round in seen]

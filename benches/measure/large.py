@@ -19,7 +19,7 @@ def graph(setting):
         seen["check"].append(setting.peak_mib([setting.ganger, "plan", "--dry-run", "plan.toml"], folder))
         setting.settle()
         seen["import"].append(setting.peak_mib([setting.ganger, "plan", "plan.toml"], folder))
-        setting.gone(folder)
+        setting.settle()
         say(f"  round {number + 1}: " + ", ".join(f"{name} {all[-1][1]:.2f} s, {all[-1][0]:.0f} MiB" for name, all in seen.items()))
     size = f"a plan of {tasks:,} tasks and {edges:,} edges"
     rows = []
@@ -54,7 +54,7 @@ def measure(setting):
         if name not in CHANGES:
             rows.append(row(f"large_{slug}", "the same: the whole process, started from `time`", "ms", times))
     rows += changes(setting, folder, what)
-    setting.gone(folder)
+    setting.settle()
     return rows
 
 

@@ -52,7 +52,7 @@ def make(setting, tasks, workers, shell):
     plans.write_makefile(folder / "Makefile", tasks, shell)
     setting.settle()
     took = setting.quiet(["make", "-r", "-s", f"-j{workers}"], folder)
-    setting.gone(folder)
+    setting.settle()
     return took
 
 
@@ -67,7 +67,7 @@ def ganger(setting, tasks, workers):
     at = {kind: [when(event) for event in events if event["kind"] == kind] for kind in ("task_claimed", "task_completed")}
     if len(at["task_completed"]) != len(tasks):
         raise Failed(f"{len(at['task_completed'])} of {len(tasks)} tasks were completed")
-    setting.gone(folder)
+    setting.settle()
     return took, (max(at["task_completed"]) - min(at["task_claimed"])).total_seconds()
 
 
@@ -113,7 +113,7 @@ def stamped(setting, tasks, workers, runner):
     lines = [line.split() for line in file.read_text().splitlines()]
     if len(lines) != tasks:
         raise Failed(f"{len(lines)} of {tasks} tasks left a stamp")
-    setting.gone(folder)
+    setting.settle()
     return [(worker, int(began), int(ended)) for worker, began, ended in lines]
 
 

@@ -57,7 +57,7 @@ def ours(setting, tasks):
     callers, processes = rows["claim_complete"], rows["claim_complete_processes"]
     if (callers["workers"], processes["workers"]) != (CALLERS, PROCESSES):
         raise Failed(f"`ganger bench` measures {callers['workers']} callers and {processes['workers']} processes by default")
-    setting.gone(folder)
+    setting.settle()
     return {"callers": callers, "processes": processes}
 
 
@@ -75,7 +75,7 @@ def beanstalkd(setting, tasks, how):
     finally:
         server.terminate()
         server.wait()
-    setting.gone(folder)
+    setting.settle()
     return json.loads(said)
 
 
@@ -92,5 +92,5 @@ def until_it_listens(port):
 def huey(setting, tasks):
     folder = setting.fresh("huey")
     _, said = setting.run([setting.huey_python, "-B", setting.here / "peer_huey.py", folder / "huey.db", tasks, PROCESSES], folder)
-    setting.gone(folder)
+    setting.settle()
     return json.loads(said)

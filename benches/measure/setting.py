@@ -42,12 +42,11 @@ class Setting:
         folder.mkdir()
         return folder
 
-    def gone(self, folder):
-        """Removes what a measurement left, and lets the disk come to rest, so that the next one does not pay for it."""
-        shutil.rmtree(folder, ignore_errors=True)
-        self.settle()
-
     def settle(self):
+        """
+        Lets the disk come to rest, so that the next measurement does not pay for what this one left. That is removed at the very end:
+        ext4 without a journal keeps from using a removed file's inode again for minutes, and each new file costs a search past those.
+        """
         os.sync()
 
     def run(self, argv, folder, ok=(0,)):
