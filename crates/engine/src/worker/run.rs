@@ -364,7 +364,7 @@ fn guardian(mark: &str) -> Result<Guardian> {
 }
 
 fn shell(command: &str) -> Vec<String> {
-    vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()]
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()]
 }
 
 fn timespec(span: Duration) -> Timespec {
