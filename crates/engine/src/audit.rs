@@ -10,7 +10,6 @@ pub(crate) use self::books::plain;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{Snapshot, Store};
 
 /// How many findings of one code are told one by one; the rest is counted.
@@ -137,18 +136,18 @@ impl Report {
     }
 }
 
-/// Reads a whole store and holds it against every invariant, SQLite's own included.
+/// Reads a whole store and holds it against every invariant, its keeper's own included.
 ///
 /// # Errors
 /// What is no finding about the store: a bug of ours.
-pub fn strict(store: &SqliteStore, report: &mut Report) -> Result<()> {
+pub fn strict(store: &dyn Store, report: &mut Report) -> Result<()> {
     if let Some(lines) = report.ask(store.integrity())? {
         for line in lines {
             if line.contains("names something that is not there") {
                 report.wrong("dangling", line);
             } else {
                 report.damaged = true;
-                report.wrong("integrity", format!("SQLite says: {}", domain::text::escaped(&line, 300)));
+                report.wrong("integrity", format!("the database says: {}", domain::text::escaped(&line, 300)));
             }
         }
     }

@@ -1,6 +1,5 @@
 //! The figures of `ganger bench`: the real funnel on a throw-away store, durable, with the events, leases and counters that a project has.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::orchestrator::group::{Caller, Committer};
 use crate::orchestrator::{Act, Answer, Orchestrator, Order, Settings};
 use crate::random;
-use crate::store::Listen;
-use crate::store::sqlite::{Missing, SqliteStore, Use};
+use crate::store::address::Address;
+use crate::store::postgres::{PgStore, Time};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Listen, Missing, Store, Use};
 
 /// One row of figures.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +85,12 @@ fn us(since: Instant) -> u64 {
 ///
 /// # Errors
 /// Those of opening it.
-pub fn open(file: &Path) -> Result<Arc<Orchestrator>> {
-    let store = SqliteStore::open(file, Use::Resident, Missing::Make, Arc::new(MachineClock))?;
-    Ok(Arc::new(Orchestrator::new(Arc::new(store), Settings::default())))
+pub fn open(address: &Address) -> Result<Arc<Orchestrator>> {
+    let store: Arc<dyn Store> = match address {
+        Address::Sqlite(file) => Arc::new(SqliteStore::open(file, Use::Resident, Missing::Make, Arc::new(MachineClock))?),
+        Address::Postgres(address) => Arc::new(PgStore::open(address, Use::Resident, Missing::Make, Time::Database)?),
+    };
+    Ok(Arc::new(Orchestrator::new(store, Settings::default())))
 }
 
 fn batch(tasks: u32) -> Order {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use domain::id::TaskId;
 use domain::plan::Language;
 
-use crate::clock::{Clock, MachineClock};
+use crate::clock::MachineClock;
 use crate::config::{Config, Source};
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::orchestrator::{Orchestrator, Settings};
 use crate::store::address::Address;
-use crate::store::sqlite::{Missing, SqliteStore, Use};
+use crate::store::postgres::{PgStore, Time};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Missing, Store, Use};
 
 /// The folder of ganger's own files in a project.
 pub const FOLDER: &str = ".orchestrator";
@@ -97,7 +99,7 @@ impl Project {
         if !files::exists(&ignore) {
             files::replace(&ignore, "# ganger's own files are not part of the project's history.\n*\n")?;
         }
-        for name in ["log", "briefs", "results", "agent_tasks"] {
+        for name in ["log", "briefs", "results", "agent_tasks", "locks"] {
             files::private_folder(&folder.join(name))?;
         }
         let project = Self::at(root, around)?;
@@ -114,23 +116,39 @@ impl Project {
     }
 
     fn open_with(&self, how: Use, missing: Missing) -> Result<Orchestrator> {
-        Ok(Orchestrator::new(Arc::new(self.open_store(how, missing, Arc::new(MachineClock))?), self.settings.clone()))
+        Ok(Orchestrator::new(self.open_store(how, missing)?, self.settings.clone()))
     }
 
     /// The store itself, for `doctor`, `repair` and `import`.
     ///
     /// # Errors
     /// Those of opening the store.
-    pub fn open_store(&self, how: Use, missing: Missing, clock: Arc<dyn Clock>) -> Result<SqliteStore> {
-        let Address::Sqlite(path) = &self.address;
-        SqliteStore::open(path, how, missing, clock).map_err(|error| {
+    pub fn open_store(&self, how: Use, missing: Missing) -> Result<Arc<dyn Store>> {
+        let path = match &self.address {
+            Address::Sqlite(path) => path,
+            Address::Postgres(address) => return Ok(Arc::new(PgStore::open(address, how, missing, Time::Database)?)),
+        };
+        match SqliteStore::open(path, how, missing, Arc::new(MachineClock)) {
+            Ok(store) => Ok(Arc::new(store)),
             // Inside a project the store was there once: what is missing was lost, not never made.
-            if error.kind == Kind::Store && error.code == "store_missing" {
-                error.hint(format!("the project is {}", files::shown(&self.root)))
-            } else {
-                error
+            Err(error) if error.kind == Kind::Store && error.code == "store_missing" => {
+                Err(error.hint(format!("the project is {}", files::shown(&self.root))))
             }
-        })
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the locks of this machine's workers are: beside a store in a file, else in the project.
+    #[must_use]
+    pub fn locks(&self) -> PathBuf {
+        match &self.address {
+            Address::Sqlite(store) => {
+                let mut folder = store.file_name().unwrap_or_default().to_owned();
+                folder.push(".d");
+                store.with_file_name(folder)
+            }
+            Address::Postgres(_) => self.folder().join("locks"),
+        }
     }
 
     /// The folder of the user's project.

@@ -4,6 +4,7 @@
 //! boot, so that it never goes back, does not run while the machine sleeps, and every lease of an earlier boot is over (G9, T19).
 
 pub mod address;
+pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 
@@ -34,11 +35,35 @@ pub trait Store: Send + Sync {
     /// Those of `work`, and those of the store.
     fn read(&self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()>;
 
+    /// What the keeper of the rows itself finds wrong with them, as lines: nothing when all is well, or when it keeps them whole by itself.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn integrity(&self) -> Result<Vec<String>>;
+
     /// Tells whoever waits that something was committed: [`Waker::any`] always, [`Waker::work`] when tasks became ready.
     fn waker(&self) -> &dyn Waker;
 
     /// The address as people write it, without any password.
     fn address(&self) -> String;
+}
+
+/// How a store is going to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// One command and away.
+    OneShot,
+    /// By a process that stays.
+    Resident,
+}
+
+/// Whether a missing store is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it.
+    Make,
+    /// Say that it is missing.
+    Refuse,
 }
 
 /// Wake-ups between processes. Losing one costs latency, never work.

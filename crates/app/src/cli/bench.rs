@@ -9,6 +9,7 @@ use engine::bench::{self, Figures, Tallied};
 use engine::clock::instant;
 use engine::error::{Error, Result};
 use engine::store::address::Address;
+use engine::store::postgres::PgAddress;
 use engine::worker::run::Asked;
 use engine::{files, random};
 use serde::{Deserialize, Serialize};
@@ -37,18 +38,17 @@ const PROCESSES: u32 = 4;
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let signals = Signals::watch()?;
-    let folder = Folder::make(context)?;
+    let place = Place::make(context)?;
     let mut rows: Vec<Figures> = Vec::new();
-    let file = |name: &str| folder.0.join(format!("{name}.db"));
     begin(context, &signals, "add and add_batch")?;
-    rows.extend(bench::add(&*bench::open(&file("add"))?, args.tasks)?);
+    rows.extend(bench::add(&*bench::open(&place.store("add"))?, args.tasks)?);
     begin(context, &signals, "claim_complete")?;
-    rows.push(bench::claim_complete(&bench::open(&file("claim"))?, args.workers.unwrap_or(CALLERS), args.tasks)?);
+    rows.push(bench::claim_complete(&bench::open(&place.store("claim"))?, args.workers.unwrap_or(CALLERS), args.tasks)?);
     begin(context, &signals, "claim_complete_processes")?;
-    rows.push(processes(&file("processes"), args.workers.unwrap_or(PROCESSES), args.tasks)?);
+    rows.push(processes(&place.store("processes"), args.workers.unwrap_or(PROCESSES), args.tasks)?);
     begin(context, &signals, "pickup")?;
-    rows.push(bench::pickup(&bench::open(&file("pickup"))?, (args.tasks / 20).clamp(20, 500))?);
-    drop(folder);
+    rows.push(bench::pickup(&bench::open(&place.store("pickup"))?, (args.tasks / 20).clamp(20, 500))?);
+    drop(place);
     show(context, &rows)
 }
 
@@ -63,45 +63,66 @@ fn begin(context: &mut Context, signals: &Signals, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// A folder of ours that goes when it is no longer needed, whatever happened.
-struct Folder(PathBuf);
+/// Where the throw-away stores are: gone when they are no longer needed, whatever happened.
+enum Place {
+    Folder(PathBuf),
+    /// Schemas of a database, named by this beginning.
+    Schemas(PgAddress, String),
+}
 
-impl Folder {
+/// The stores of a measurement.
+const STORES: [&str; 4] = ["add", "claim", "processes", "pickup"];
+
+impl Place {
     /// Beside the store that is named, else in the project, else here, else where the system keeps temporary files.
     fn make(context: &Context) -> Result<Self> {
         let named = context.around.store.clone().or_else(|| context.variable("GANGER_STORE").map(ToOwned::to_owned));
-        let project = match &named {
-            Some(_) => None,
+        let address = match named {
+            Some(url) => Some(Address::parse(&url, &context.start)?),
             None => match context.project() {
-                Ok(project) => Some(project),
+                Ok(project) => Some(project.address().clone()),
                 Err(error) if error.code == "no_project" => None,
                 Err(error) => return Err(error),
             },
         };
-        let places = match (named, project) {
-            (Some(url), _) => {
-                let Address::Sqlite(path) = Address::parse(&url, &context.start)?;
-                vec![path.parent().map_or_else(|| context.start.clone(), Path::to_owned)]
-            }
-            (None, Some(project)) => vec![project.folder()],
-            (None, None) => vec![context.start.clone(), std::env::temp_dir()],
+        let name = random::hex()?;
+        let places = match address {
+            Some(Address::Postgres(address)) => return Ok(Self::Schemas(address, format!("bench_{}", name.get(..12).unwrap_or(&name)))),
+            Some(Address::Sqlite(path)) => vec![path.parent().map_or_else(|| context.start.clone(), Path::to_owned)],
+            None => vec![context.start.clone(), std::env::temp_dir()],
         };
-        let name = format!(".ganger-bench-{}", random::hex()?);
         let mut failed = Error::bug("there is no place for a throw-away store");
         for place in places {
-            let folder = place.join(&name);
+            let folder = place.join(format!(".ganger-bench-{name}"));
             match files::private_folder(&folder) {
-                Ok(()) => return Ok(Self(folder)),
+                Ok(()) => return Ok(Self::Folder(folder)),
                 Err(error) => failed = error,
             }
         }
         Err(failed)
     }
+
+    fn store(&self, name: &str) -> Address {
+        match self {
+            Self::Folder(folder) => Address::Sqlite(folder.join(format!("{name}.db"))),
+            Self::Schemas(address, beginning) => Address::Postgres(address.with_schema(&format!("{beginning}_{name}"))),
+        }
+    }
 }
 
-impl Drop for Folder {
+impl Drop for Place {
     fn drop(&mut self) {
-        files::remove_folder(&self.0);
+        match self {
+            Self::Folder(folder) => {
+                files::remove_folder(folder);
+            }
+            Self::Schemas(..) => STORES.iter().for_each(|name| {
+                if let Address::Postgres(address) = self.store(name) {
+                    // What was never made need not go.
+                    let _ = engine::store::postgres::remove(&address);
+                }
+            }),
+        }
     }
 }
 
@@ -123,23 +144,29 @@ impl Drop for Process {
 }
 
 /// `claim_complete_processes`: one process a worker, all let go at once.
-fn processes(file: &Path, workers: u32, tasks: u32) -> Result<Figures> {
+fn processes(store: &Address, workers: u32, tasks: u32) -> Result<Figures> {
     let failed = |error: std::io::Error| Error::refused("no_worker_process", format!("a process of the measurement failed: {error}"));
-    bench::fill(&*bench::open(file)?, tasks)?;
+    bench::fill(&*bench::open(store)?, tasks)?;
+    let address = match store {
+        Address::Sqlite(_) => store.to_string(),
+        Address::Postgres(address) => address.with_secrets(),
+    };
     let program = std::env::current_exe().map_err(failed)?;
+    let ended = || Error::refused("no_worker_process", "a process of the measurement ended early");
     let mut children = Vec::with_capacity(workers as usize);
     for number in 0..workers {
         let child = Command::new(&program)
             .arg(WORKER)
-            .arg(file)
             .arg(number.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        children.push(Process(child));
+        let mut process = Process(child);
+        // Not among the arguments, where everybody could read its password.
+        process.0.stdin.as_mut().ok_or_else(ended)?.write_all(format!("{address}\n").as_bytes()).map_err(failed)?;
+        children.push(process);
     }
-    let ended = || Error::refused("no_worker_process", "a process of the measurement ended early");
     let mut readers = Vec::with_capacity(children.len());
     for Process(child) in &mut children {
         let mut reader = BufReader::new(child.stdout.take().ok_or_else(ended)?);
@@ -166,13 +193,13 @@ fn processes(file: &Path, workers: u32, tasks: u32) -> Result<Figures> {
 
 /// Whether the program was started as one of the processes of a measurement, and what that came to.
 pub(crate) fn as_worker(args: &[OsString]) -> Option<u8> {
-    let [_, word, file, number] = args else { return None };
+    let [_, word, number] = args else { return None };
     if word != WORKER {
         return None;
     }
     let mut printer = Printer::new(Color::Never);
     let number = number.to_str().and_then(|number| number.parse().ok())?;
-    let code = match drain(&mut printer, Path::new(file), number) {
+    let code = match drain(&mut printer, number) {
         Ok(()) => exit::DONE,
         Err(error) => {
             printer.error(&error, false);
@@ -184,8 +211,12 @@ pub(crate) fn as_worker(args: &[OsString]) -> Option<u8> {
 }
 
 /// Opens the store, says so, waits for the word, works, tells.
-fn drain(printer: &mut Printer, file: &Path, number: u32) -> Result<()> {
-    let door = bench::open(file)?;
+fn drain(printer: &mut Printer, number: u32) -> Result<()> {
+    let mut address = String::new();
+    if std::io::stdin().lock().read_line(&mut address).unwrap_or(0) == 0 {
+        return Err(Error::refused("interrupted", "the measurement ended early"));
+    }
+    let door = bench::open(&Address::parse(address.trim_end(), Path::new("/"))?)?;
     printer.line("ready");
     printer.flush();
     let mut word = String::new();

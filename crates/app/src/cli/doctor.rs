@@ -22,7 +22,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     if args.strict
         && let Some(store) = &store
     {
-        audit::strict(store, &mut report)?;
+        audit::strict(store.as_ref(), &mut report)?;
     }
     if context.json {
         let findings: Vec<_> = report

@@ -1,9 +1,7 @@
 //! `ganger import`.
 
 use std::io::{BufRead, BufReader};
-use std::sync::Arc;
 
-use engine::clock::MachineClock;
 use engine::error::Result;
 use engine::files;
 use engine::project::Project;
@@ -41,8 +39,8 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
         }
         found => found?,
     };
-    let store = project.open_store(Use::OneShot, Missing::Make, Arc::new(MachineClock))?;
-    let summary = import.into_store(&store)?;
+    let store = project.open_store(Use::OneShot, Missing::Make)?;
+    let summary = import.into_store(store.as_ref())?;
     drop(store);
     engine::services::reporter::write(&project, &project.open(Use::OneShot)?, None)?;
     let count = |kind: &str| summary.counts.get(kind).copied().unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::clock::{Clock, MachineClock};
-use engine::error::Result;
+use engine::error::{Error, Result};
 use engine::files;
 use engine::repair::{LISTED_MAX, Outcome, Rebuilt, Wish};
 use engine::store::address::Address;
@@ -27,7 +27,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let project = context.project()?;
-    let Address::Sqlite(path) = project.address();
+    let Address::Sqlite(path) = project.address() else {
+        return Err(Error::usage("not_a_file", format!("{} is no file: the database keeps it whole", project.address()))
+            .hint("ganger doctor --strict   says what is wrong")
+            .hint("docs/postgresql.md tells how to restore it from a backup"));
+    };
     let wish = match (args.dry_run, args.force) {
         (true, _) => Wish::DryRun,
         (false, true) => Wish::Force,

@@ -9,12 +9,13 @@ use domain::task::TaskState;
 use rustix::fs::{FileType, lstat};
 
 use super::{Report, Severity};
-use crate::clock::{MachineClock, instant};
+use crate::clock::instant;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::project::{Project, Surroundings};
-use crate::store::sqlite::{Missing, SCHEMA_VERSION, SqliteStore, Turnstile, Use};
-use crate::store::{Snapshot, Store};
+use crate::store::address::Address;
+use crate::store::sqlite::{SCHEMA_VERSION, Turnstile};
+use crate::store::{Missing, Snapshot, Store, Use};
 use crate::worker::lock::{NameLock, Session, is_here};
 
 /// A writer has the store for milliseconds; who has it for so long is stuck.
@@ -24,7 +25,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// `no_project`; everything else is a finding.
-pub fn quick(start: &Path, around: &Surroundings, report: &mut Report) -> Result<Option<SqliteStore>> {
+pub fn quick(start: &Path, around: &Surroundings, report: &mut Report) -> Result<Option<Arc<dyn Store>>> {
     let project = match Project::find(start, around) {
         Ok(project) => project,
         Err(error) if error.code == "no_project" => return Err(error),
@@ -33,15 +34,15 @@ pub fn quick(start: &Path, around: &Surroundings, report: &mut Report) -> Result
             return Ok(None);
         }
     };
-    let store = match project.open_store(Use::OneShot, Missing::Refuse, Arc::new(MachineClock)) {
+    let store = match project.open_store(Use::OneShot, Missing::Refuse) {
         Ok(store) => store,
         Err(error) => {
             report.error(&error);
             return Ok(None);
         }
     };
-    permissions(&project, &store, report);
-    locks(&store, report);
+    permissions(&project, report);
+    locks(&project, store.as_ref(), report);
     let read = store.read(&mut |snapshot| {
         report.looked_at("schema", usize::try_from(SCHEMA_VERSION).unwrap_or(0));
         report.looked_at("tasks", snapshot.last_task()? as usize);
@@ -55,15 +56,31 @@ pub fn quick(start: &Path, around: &Surroundings, report: &mut Report) -> Result
 }
 
 /// Nobody else may read or write what is the project's own.
-fn permissions(project: &Project, store: &SqliteStore, report: &mut Report) {
+fn permissions(project: &Project, report: &mut Report) {
+    let Address::Sqlite(store) = project.address() else {
+        open_to_others(std::iter::once(project.folder().join("config.toml")), report);
+        return;
+    };
     let beside = |ending: &str| {
-        let mut name = store.path().as_os_str().to_owned();
+        let mut name = store.as_os_str().to_owned();
         name.push(ending);
         std::path::PathBuf::from(name)
     };
     let own = [project.folder().join("config.toml"), beside("-wal"), beside("-shm")];
-    let store_folder = store.path().parent().map(Path::to_path_buf).filter(|folder| *folder != project.folder());
-    for path in own.into_iter().chain(store_folder) {
+    let store_folder = store.parent().map(Path::to_path_buf).filter(|folder| *folder != project.folder());
+    open_to_others(own.into_iter().chain(store_folder), report);
+    if let (Some(folder), Some(name)) = (store.parent(), store.file_name()) {
+        let begun = format!("{}.new-", name.to_string_lossy());
+        for name in files::names(folder).into_iter().filter(|name| name.starts_with(&begun)) {
+            let path = folder.join(name);
+            let message = format!("{} is what a repair that was interrupted left behind", files::shown(&path));
+            report.add(Severity::Warning, "leftover", message, format!("rm -r '{}'", path.display()));
+        }
+    }
+}
+
+fn open_to_others(paths: impl Iterator<Item = std::path::PathBuf>, report: &mut Report) {
+    for path in paths {
         let Ok(stat) = lstat(&path) else { continue };
         // A configuration may be read by everybody, but not written; whoever may write the folder of a store can replace it.
         let is_log =
@@ -75,19 +92,11 @@ fn permissions(project: &Project, store: &SqliteStore, report: &mut Report) {
             report.add(Severity::Warning, "loose_permissions", message, format!("chmod go-rwx '{}'", path.display()));
         }
     }
-    if let (Some(folder), Some(name)) = (store.path().parent(), store.path().file_name()) {
-        let begun = format!("{}.new-", name.to_string_lossy());
-        for name in files::names(folder).into_iter().filter(|name| name.starts_with(&begun)) {
-            let path = folder.join(name);
-            let message = format!("{} is what a repair that was interrupted left behind", files::shown(&path));
-            report.add(Severity::Warning, "leftover", message, format!("rm -r '{}'", path.display()));
-        }
-    }
 }
 
 /// Lock files are files, and nobody holds the store for long.
-fn locks(store: &SqliteStore, report: &mut Report) {
-    let folder = store.side_folder();
+fn locks(project: &Project, store: &dyn Store, report: &mut Report) {
+    let folder = project.locks();
     for name in files::names(&folder) {
         let path = folder.join(&name);
         let is_file = lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
@@ -96,15 +105,16 @@ fn locks(store: &SqliteStore, report: &mut Report) {
             report.add(Severity::Error, "lock_file", message, format!("mv '{}' '{}.away'", path.display(), path.display()));
         }
     }
-    if let Err(error) = writing(store, report) {
+    if matches!(project.address(), Address::Sqlite(_))
+        && let Err(error) = writing(&folder, store, report)
+    {
         report.error(&error);
     }
 }
 
 /// Whether somebody has the store for itself and does nothing with it: a process that was stopped in the middle of a write.
-fn writing(store: &SqliteStore, report: &mut Report) -> Result<()> {
-    let folder = store.side_folder();
-    let turnstile = Turnstile::open(&folder).map_err(|error| Error::file("use the locks in", &folder, &error))?;
+fn writing(folder: &Path, store: &dyn Store, report: &mut Report) -> Result<()> {
+    let turnstile = Turnstile::open(folder).map_err(|error| Error::file("use the locks in", folder, &error))?;
     let newest = || {
         let mut newest = None;
         store.read(&mut |snapshot| {

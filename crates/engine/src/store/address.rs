@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::postgres::PgAddress;
 use crate::error::{Error, Result};
 
 /// The address of a store.
@@ -10,6 +11,8 @@ use crate::error::{Error, Result};
 pub enum Address {
     /// A file on this machine.
     Sqlite(PathBuf),
+    /// A schema of a database, for many machines.
+    Postgres(PgAddress),
 }
 
 impl Address {
@@ -29,11 +32,15 @@ impl Address {
             return Ok(Self::Sqlite(base.join(path)));
         }
         let scheme = text.split(':').next().unwrap_or_default();
-        if matches!(scheme, "postgres" | "postgresql" | "http" | "https") {
-            return Err(Error::usage("store_not_built", format!("this version of ganger cannot open '{}'", shown()))
-                .hint("use a store on this machine: --store sqlite:PATH"));
+        if matches!(scheme, "postgres" | "postgresql") {
+            return PgAddress::parse(text, &shown(), base).map(Self::Postgres);
         }
-        Err(Error::usage("bad_store", format!("'{}' is no address of a store", shown())).hint("an address is written sqlite:PATH"))
+        if matches!(scheme, "http" | "https") {
+            return Err(Error::usage("store_not_built", format!("this version of ganger cannot open '{}'", shown()))
+                .hint("use --store sqlite:PATH or --store postgres://USER@HOST/DATABASE"));
+        }
+        Err(Error::usage("bad_store", format!("'{}' is no address of a store", shown()))
+            .hint("an address is written sqlite:PATH or postgres://USER@HOST/DATABASE"))
     }
 }
 
@@ -41,18 +48,23 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(address) => write!(f, "{address}"),
         }
     }
 }
 
-/// The text with what stands between `:` and `@` of an authority left out.
+/// The text without its passwords: what stands between `:` and `@` of an authority, and a parameter of that name.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match authority.rsplit_once('@') {
-        Some((user, host)) => format!("{scheme}://{}:…@{host}{path}", user.split(':').next().unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let authority = match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+        Some((Some((user, _)), host)) => format!("{user}:…@{host}"),
+        Some((None, _)) | None => authority.to_owned(),
+    };
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let shown = |pair: &str| if pair.starts_with("password=") { "password=…".to_owned() } else { pair.to_owned() };
+    let query = query.map_or_else(String::new, |query| format!("?{}", query.split('&').map(shown).collect::<Vec<_>>().join("&")));
+    format!("{scheme}://{authority}{path}{query}")
 }
 
 #[cfg(test)]
@@ -67,10 +79,10 @@ mod tests {
         for text in ["", "a.db", "sqlite:", "mysql://x", "sqlite:a\0b"] {
             assert!(Address::parse(text, base).is_err(), "{text:?}");
         }
-        let refused = Address::parse("postgres://me:secret@h/db", base).map_err(|e| e.message);
-        assert!(
-            refused.as_ref().is_err_and(|message| message.contains("postgres://me:…@h/db") && !message.contains("secret")),
-            "{refused:?}"
-        );
+        let shared =
+            Address::parse("postgres://me:secret@h/db?schema=s", base).map(|address| (address.to_string(), format!("{address:?}")));
+        assert!(shared.is_ok_and(|(shown, debug)| shown == "postgres://me:…@h/db?schema=s" && !debug.contains("secret")));
+        let refused = Address::parse("https://me:secret@h/db", base).map_err(|e| e.message);
+        assert!(refused.as_ref().is_err_and(|message| message.contains("https://me:…@h/db") && !message.contains("secret")), "{refused:?}");
     }
 }

@@ -18,11 +18,11 @@ use rusqlite::{Connection, ErrorCode};
 use rustix::fs::{Mode, OFlags};
 
 use self::mark::Mark;
-pub use self::open::{Missing, Use};
 pub(crate) use self::open::{SCHEMA_VERSION, canonical, make_side_folder, side_folder};
 pub(crate) use self::turnstile::Turnstile;
 use self::turnstile::lock_file;
 use self::wake::FileWaker;
+pub use super::{Missing, Use};
 use super::{Snapshot, Store, Transaction, Waker};
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -107,34 +107,6 @@ impl SqliteStore {
     #[must_use]
     pub fn side_folder(&self) -> PathBuf {
         open::side_folder(&self.path)
-    }
-
-    /// What SQLite itself says about the file: nothing when it is whole.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn integrity(&self) -> Result<Vec<String>> {
-        let mut connection = self.lock()?;
-        let connection = self.connected(&mut connection)?;
-        let check = |connection: &Connection| -> rusqlite::Result<Vec<String>> {
-            let mut found = Vec::new();
-            let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let line: String = row.get(0)?;
-                if line != "ok" {
-                    found.push(line);
-                }
-            }
-            let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (table, key): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
-                found.push(format!("row {} of {table} names something that is not there", key.unwrap_or(0)));
-            }
-            Ok(found)
-        };
-        check(connection).map_err(|error| failure(&error, &self.path))
     }
 
     /// The numbers of the pages that hold the schema.
@@ -297,6 +269,30 @@ impl Store for SqliteStore {
             *slot = None;
         }
         done
+    }
+
+    fn integrity(&self) -> Result<Vec<String>> {
+        let mut connection = self.lock()?;
+        let connection = self.connected(&mut connection)?;
+        let check = |connection: &Connection| -> rusqlite::Result<Vec<String>> {
+            let mut found = Vec::new();
+            let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let line: String = row.get(0)?;
+                if line != "ok" {
+                    found.push(line);
+                }
+            }
+            let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (table, key): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
+                found.push(format!("row {} of {table} names something that is not there", key.unwrap_or(0)));
+            }
+            Ok(found)
+        };
+        check(connection).map_err(|error| failure(&error, &self.path))
     }
 
     fn waker(&self) -> &dyn Waker {

@@ -12,7 +12,6 @@ use crate::clock::{Clock, MachineClock};
 use crate::error::{Error, Result};
 use crate::orchestrator::Orchestrator;
 use crate::project::Project;
-use crate::store::address::Address;
 use crate::store::rows::to_json;
 use crate::tree;
 
@@ -23,10 +22,7 @@ pub struct NameLock {
 }
 
 fn path(project: &Project, name: &WorkerName) -> PathBuf {
-    let Address::Sqlite(store) = project.address();
-    let mut folder = store.file_name().unwrap_or_default().to_owned();
-    folder.push(".d");
-    store.with_file_name(folder).join(format!("process-{name}"))
+    project.locks().join(format!("process-{name}"))
 }
 
 fn file(path: &Path) -> Result<OwnedFd> {

@@ -11,6 +11,9 @@ macro_rules! cases {
         mod sqlite {
             $(#[test] fn $case() { crate::shop::run(&crate::shop::sqlite::Sqlite, super::$case); })*
         }
+        mod postgres {
+            $(#[test] fn $case() { crate::shop::run(&crate::shop::postgres::Postgres, super::$case); })*
+        }
     };
 }
 

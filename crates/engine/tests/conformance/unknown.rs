@@ -55,6 +55,10 @@ impl Store for Flaky {
         self.inner.read(work)
     }
 
+    fn integrity(&self) -> Result<Vec<String>> {
+        self.inner.integrity()
+    }
+
     fn waker(&self) -> &dyn Waker {
         self.inner.waker()
     }

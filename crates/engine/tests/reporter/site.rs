@@ -15,7 +15,7 @@ use engine::clock::ManualClock;
 use engine::orchestrator::{Act, Answer, Card, NewPlan, Orchestrator, Order, WorkerAct};
 use engine::project::{Project, Surroundings};
 use engine::services::reporter::{Written, publish};
-use engine::store::sqlite::{Missing, Use};
+use engine::store::sqlite::{Missing, SqliteStore, Use};
 
 pub(crate) struct Site {
     pub(crate) project: Project,
@@ -35,7 +35,7 @@ impl Site {
         let root = folder.path().canonicalize().unwrap();
         let (project, _) = Project::init(&root, &[("language", language.to_owned())], &Surroundings::default()).unwrap();
         let clock = Arc::new(ManualClock::new());
-        let store = project.open_store(Use::Resident, Missing::Refuse, clock.clone()).unwrap();
+        let store = SqliteStore::open(&project.folder().join("ganger.db"), Use::Resident, Missing::Refuse, clock.clone()).unwrap();
         let door = Orchestrator::new(Arc::new(store), project.settings().clone());
         Self { project, door, clock, nonces: AtomicU64::new(0), _folder: folder }
     }

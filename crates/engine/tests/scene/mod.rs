@@ -43,6 +43,10 @@ impl Stand for Here {
     fn leases_end_with_the_boot(&self) -> bool {
         true
     }
+
+    fn wakes_at_once(&self) -> bool {
+        true
+    }
 }
 
 impl Bench for Scene {

@@ -2,6 +2,7 @@
 //! long calls. It knows no kind of store but by [`Bench`].
 
 pub(crate) mod audit;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod wish;
 
@@ -34,6 +35,8 @@ pub(crate) trait Stand: Send + Sync {
     fn clock(&self) -> &ManualClock;
     /// Whether its leases end with the boot of the machine: those of a store that counts on a clock of its own do not.
     fn leases_end_with_the_boot(&self) -> bool;
+    /// Whether a wake-up has come when the commit returns, and none comes later: not over a network.
+    fn wakes_at_once(&self) -> bool;
 }
 
 /// A store with a door before it.

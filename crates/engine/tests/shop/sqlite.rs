@@ -34,4 +34,8 @@ impl Stand for File {
     fn leases_end_with_the_boot(&self) -> bool {
         true
     }
+
+    fn wakes_at_once(&self) -> bool {
+        true
+    }
 }

@@ -4,6 +4,7 @@ use super::{Place, add, shop, write_private};
 use engine::error::Kind;
 use engine::orchestrator::{Orchestrator, Settings};
 use engine::store::Filter;
+use engine::store::Store;
 use engine::store::sqlite::Missing;
 use std::sync::Arc;
 

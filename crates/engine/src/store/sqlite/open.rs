@@ -10,6 +10,7 @@ use super::failure;
 use super::turnstile::Turnstile;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::store::{Missing, Use};
 
 /// The newest schema that this binary knows.
 pub(crate) const SCHEMA_VERSION: i64 = 1;
@@ -21,24 +22,6 @@ const CHECKPOINT_PAGES_RESIDENT: i64 = 1_000;
 /// A log that is longer than this when a store is closed is copied and emptied. Short, because whoever opens the store as the only one reads
 /// the whole log first; long enough that it is worth its two syncs.
 pub(super) const LOG_BYTES_MAX: u64 = 64 * 4_120;
-
-/// How a store is going to be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// One command and away.
-    OneShot,
-    /// By a process that stays.
-    Resident,
-}
-
-/// Whether a missing store is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// Make it.
-    Make,
-    /// Say that it is missing.
-    Refuse,
-}
 
 /// Folder of the locks and wake-ups beside the file: `ganger.db.d`.
 pub(crate) fn side_folder(path: &Path) -> PathBuf {

@@ -1,0 +1,179 @@
+//! One connection, driven by the thread that uses it: statements are sent as they are asked for and go down the line one behind the other,
+//! so what needs no answer costs no wait.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use super::connect::PgAddress;
+use crate::error;
+
+/// A value for a statement.
+pub(super) type Value = Box<dyn ToSql + Sync + Send>;
+
+/// The values of a statement, in order.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as super::session::Value),*] };
+}
+pub(super) use values;
+
+/// A statement on its way.
+enum Going {
+    Sent(Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>),
+    Ended(Result<u64, Error>),
+}
+
+/// How many statements may be on their way: each holds some memory here and in the server's socket.
+const GOING_MAX: usize = 1_000;
+
+/// A connection.
+pub(super) struct Session {
+    // Before the runtime: fields are dropped in this order, and the connection ends when its client does.
+    client: Arc<Client>,
+    statements: HashMap<&'static str, Statement>,
+    going: Vec<Going>,
+    runtime: Runtime,
+}
+
+impl Session {
+    /// Connects and says how this session wants to be treated.
+    pub(super) fn open(address: &PgAddress) -> error::Result<Self> {
+        let runtime = super::connect::runtime()?;
+        let client = runtime.block_on(super::connect::connect(address))?;
+        Ok(Self { client: Arc::new(client), statements: HashMap::new(), going: Vec::new(), runtime })
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements without values, separated by semicolons, and waits for them.
+    pub(super) fn batch(&self, sql: &str) -> Result<(), Error> {
+        self.runtime.block_on(self.client.batch_execute(sql))
+    }
+
+    /// Asks something once, outside of any transaction of the funnel.
+    pub(super) fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.runtime.block_on(self.client.query(sql, values))
+    }
+
+    /// As [`Session::batch`], for statements that nobody waits for yet.
+    pub(super) fn send_batch(&mut self, sql: &'static str) {
+        let client = Arc::clone(&self.client);
+        self.set_out(Box::pin(async move { client.batch_execute(sql).await.map(|()| 0) }));
+    }
+
+    /// Sends a statement. What comes of it is known at [`Session::arrive`].
+    pub(super) fn send(&mut self, sql: &'static str, values: Vec<Value>) -> Result<(), Error> {
+        let statement = self.statement(sql)?;
+        let client = Arc::clone(&self.client);
+        self.set_out(Box::pin(async move { client.execute_raw(&statement, values).await }));
+        if self.going.len() >= GOING_MAX {
+            self.arrive()?;
+        }
+        Ok(())
+    }
+
+    /// The first poll writes the message to the connection's queue, in the order of these calls.
+    fn set_out(&mut self, mut future: Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>) {
+        let first = self.runtime.block_on(poll_fn(|context| {
+            Poll::Ready(match future.as_mut().poll(context) {
+                Poll::Ready(ended) => Some(ended),
+                Poll::Pending => None,
+            })
+        }));
+        self.going.push(first.map_or(Going::Sent(future), Going::Ended));
+    }
+
+    /// Waits for everything that was sent: the first thing that went wrong, if anything did.
+    pub(super) fn arrive(&mut self) -> Result<(), Error> {
+        let mut wrong = None;
+        let going = std::mem::take(&mut self.going);
+        self.runtime.block_on(async {
+            for one in going {
+                let ended = match one {
+                    Going::Sent(future) => future.await,
+                    Going::Ended(ended) => ended,
+                };
+                if let Err(error) = ended {
+                    wrong.get_or_insert(error);
+                }
+            }
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+
+    /// Sends a statement and waits for its rows. What was sent before arrives first.
+    pub(super) fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let statement = self.statement(sql)?;
+        let rows = self.runtime.block_on(self.client.query(&statement, values));
+        self.arrive()?;
+        rows
+    }
+
+    /// As [`Session::query`], for a text that is not always the same.
+    pub(super) fn query_once(&mut self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let rows = self.runtime.block_on(self.client.query(sql, values));
+        self.arrive()?;
+        rows
+    }
+
+    /// Several statements at once, in order: one wait for all their rows.
+    pub(super) fn query_all(&mut self, asked: &[(&'static str, &[&(dyn ToSql + Sync)])]) -> Result<Vec<Vec<Row>>, Error> {
+        let mut statements = Vec::with_capacity(asked.len());
+        for (sql, _) in asked {
+            statements.push(self.statement(sql)?);
+        }
+        let client = &self.client;
+        let mut futures: Vec<_> =
+            statements.iter().zip(asked).map(|(statement, (_, values))| Box::pin(client.query(statement, values))).collect();
+        let mut done: Vec<Option<Result<Vec<Row>, Error>>> = futures.iter().map(|_| None).collect();
+        self.runtime.block_on(poll_fn(|context| {
+            let mut pending = false;
+            for (future, slot) in futures.iter_mut().zip(&mut done) {
+                if slot.is_none() {
+                    match future.as_mut().poll(context) {
+                        Poll::Ready(rows) => *slot = Some(rows),
+                        Poll::Pending => pending = true,
+                    }
+                }
+            }
+            if pending { Poll::Pending } else { Poll::Ready(()) }
+        }));
+        drop(futures);
+        self.arrive()?;
+        done.into_iter().flatten().collect()
+    }
+
+    /// The statement as the server knows it.
+    fn statement(&mut self, sql: &'static str) -> Result<Statement, Error> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = match self.runtime.block_on(self.client.prepare(sql)) {
+            Ok(statement) => statement,
+            Err(error) => {
+                // Behind something that went wrong everything goes wrong: that is what to tell.
+                self.arrive()?;
+                return Err(error);
+            }
+        };
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
+
+/// A session that is used through a shared reference: a transaction belongs to one thread.
+pub(super) type Shared = RefCell<Session>;
+
+/// How long a connection may take to be made.
+pub(super) const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
