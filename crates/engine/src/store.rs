@@ -35,6 +35,9 @@ pub trait Store: Send + Sync {
     /// Those of `work`, and those of the store.
     fn read(&self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()>;
 
+    /// Whether workers of other machines use it, too: then a process is known by more than its boot, and its leases do not end with that.
+    fn is_shared(&self) -> bool;
+
     /// What the keeper of the rows itself finds wrong with them, as lines: nothing when all is well, or when it keeps them whole by itself.
     ///
     /// # Errors

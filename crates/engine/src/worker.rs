@@ -74,7 +74,7 @@ impl<'p> Worker<'p> {
     /// `worker_running` when the name is taken; those of the store.
     pub fn start(project: &'p Project, door: &'p Orchestrator, terms: Terms, interrupt: Interrupt) -> Result<Self> {
         let lock = NameLock::take(project, &terms.name)?;
-        lock::end_leftovers(door, &terms.name)?;
+        lock::end_leftovers(project, door, &terms.name)?;
         let mark = format!("ganger-{}", random::hex()?);
         let card = Card {
             name: terms.name.clone(),
@@ -83,7 +83,7 @@ impl<'p> Worker<'p> {
             target: None,
             can: terms.can.clone(),
             thinks: terms.command.is_some(),
-            session: Some(lock::session(&mark)),
+            session: Some(lock::session(project, &terms.name, &mark)),
         };
         door.apply_one(Order::new(Actor::Worker, Act::Join(card)))?;
         let work = door.store().waker().listen(Listen::Work);

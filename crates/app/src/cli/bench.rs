@@ -147,10 +147,7 @@ impl Drop for Process {
 fn processes(store: &Address, workers: u32, tasks: u32) -> Result<Figures> {
     let failed = |error: std::io::Error| Error::refused("no_worker_process", format!("a process of the measurement failed: {error}"));
     bench::fill(&*bench::open(store)?, tasks)?;
-    let address = match store {
-        Address::Sqlite(_) => store.to_string(),
-        Address::Postgres(address) => address.with_secrets(),
-    };
+    let address = store.with_secrets();
     let program = std::env::current_exe().map_err(failed)?;
     let ended = || Error::refused("no_worker_process", "a process of the measurement ended early");
     let mut children = Vec::with_capacity(workers as usize);

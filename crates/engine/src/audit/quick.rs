@@ -155,7 +155,7 @@ fn workers(project: &Project, snapshot: &dyn Snapshot, report: &mut Report) -> R
         let name = &worker.name;
         let session = snapshot.session(name)?.and_then(|text| serde_json::from_str::<Session>(&text).ok());
         let task = held(name);
-        if let Some(session) = session.filter(is_here)
+        if let Some(session) = session.filter(|session| is_here(project, name, session))
             && (worker.lost_at.is_none() || task.is_some())
             && !NameLock::is_taken(project, name)?
         {

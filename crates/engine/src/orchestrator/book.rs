@@ -76,6 +76,11 @@ impl<'t> Book<'t> {
         }
     }
 
+    /// Whether workers of other machines are on the roster, too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.door.store().is_shared()
+    }
+
     /// A task that must be there and decode.
     pub(super) fn task(&mut self, id: TaskId) -> Result<Task> {
         match self.tx.task(id)? {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::dependency::{self, Graph};
 use domain::event::{Actor, EventKind, Fact, NewEvent};
-use domain::id::{Attempt, LaneId, PlanId, TaskId};
+use domain::id::{Attempt, LaneId, PlanId, TaskId, WorkerName};
 use domain::lifecycle::{self, Command};
 use domain::phase::{Stage, is_held};
 use domain::plan::fix_title;
@@ -18,6 +18,7 @@ use super::book::Book;
 use crate::error::{Error, Result};
 use crate::store::rows::duration_key;
 use crate::store::{NewRow, PlanRow};
+use crate::worker::lock::Session;
 
 /// A task of which nobody says how long it takes counts as one minute.
 pub(super) const DURATION_DEFAULT_MS: u64 = 60_000;
@@ -371,6 +372,9 @@ impl Book<'_> {
             self.enlist(&card.name, card.driver, card.thinks, actor)?;
         }
         let speaks = card.session.is_some();
+        if let Some(session) = &card.session {
+            self.refuse_namesake(&card.name, session)?;
+        }
         if speaks {
             // A process that begins holds nothing: what its predecessor held is taken back at once.
             let held = self.worker(&card.name)?.map_or(0, |worker| worker.holding);
@@ -417,6 +421,29 @@ impl Book<'_> {
             self.tx.put_session(&card.name, card.session.as_deref())?;
         }
         Ok(Answer::Done)
+    }
+}
+
+impl Book<'_> {
+    /// On one machine a lock says that a name is taken. Between machines it is whoever has it and was heard within a lease.
+    fn refuse_namesake(&mut self, name: &WorkerName, session: &str) -> Result<()> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        let read = |text: &str| serde_json::from_str::<Session>(text).ok();
+        let (Some(other), Some(own)) = (self.tx.session(name)?.as_deref().and_then(read), read(session)) else { return Ok(()) };
+        if (&other.boot, &other.home) == (&own.boot, &own.home) {
+            return Ok(());
+        }
+        let (now, lease) = (self.now.store, self.settings.lease);
+        let lives =
+            self.worker(name)?.is_some_and(|worker| worker.lost_at.is_none() && worker.seen_at.is_some_and(|at| now.since(at) < lease));
+        if !lives {
+            return Ok(());
+        }
+        Err(Error::refused("worker_running", format!("a process on {} works as '{name}' already", domain::text::escaped(&other.host, 80)))
+            .hint(format!("ganger workers show {name}"))
+            .hint("choose another name with --worker"))
     }
 }
 

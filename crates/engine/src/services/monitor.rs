@@ -26,7 +26,7 @@ pub fn tend(project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
             if (worker.lost_at.is_none() || holds(&worker.name))
                 && let Some(session) = snapshot.session(&worker.name)?
                 && let Ok(session) = serde_json::from_str::<Session>(&session)
-                && is_here(&session)
+                && is_here(project, &worker.name, &session)
             {
                 suspects.push((worker.name, session));
             }

@@ -133,7 +133,9 @@ fn start(project: &Project, name: &WorkerName) -> Result<Started> {
     let program = std::env::current_exe().map_err(failed)?;
     let errors = files::append_to(&log(project, name))?;
     let mut command = Command::new(program);
-    command.arg("-C").arg(project.root()).arg("--store").arg(project.address().to_string());
+    command.arg("-C").arg(project.root());
+    // Not among the arguments, which everybody may read.
+    command.env("GANGER_STORE", project.address().with_secrets());
     command.args(["--color", "never", "work", "--worker", name.as_str(), "--idle-exit", IDLE_EXIT]);
     for variable in ["GANGER_CLAIM", "GANGER_TASK", "GANGER_ATTEMPT", "GANGER_BRIEF", "GANGER_WORKER", "GANGER_PROJECT"] {
         command.env_remove(variable);

@@ -44,6 +44,26 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether the address itself holds a password.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(address) => address.has_password(),
+        }
+    }
+
+    /// The whole address, with its secrets: only for processes of our own, and never among their arguments.
+    #[must_use]
+    pub fn with_secrets(&self) -> String {
+        match self {
+            Self::Sqlite(_) => self.to_string(),
+            Self::Postgres(address) => address.with_secrets(),
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -216,6 +216,10 @@ impl Store for PgStore {
         done
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn integrity(&self) -> Result<Vec<String>> {
         // The server checks its pages and keys; what has no key of its own is among the strays.
         Ok(Vec::new())

@@ -271,6 +271,10 @@ impl Store for SqliteStore {
         done
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn integrity(&self) -> Result<Vec<String>> {
         let mut connection = self.lock()?;
         let connection = self.connected(&mut connection)?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, MachineClock};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::orchestrator::Orchestrator;
 use crate::project::Project;
 use crate::store::rows::to_json;
@@ -26,6 +27,9 @@ fn path(project: &Project, name: &WorkerName) -> PathBuf {
 }
 
 fn file(path: &Path) -> Result<OwnedFd> {
+    if let Some(folder) = path.parent().filter(|folder| !files::exists(folder)) {
+        files::private_folder(folder)?;
+    }
     open(path, OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::RUSR | Mode::WUSR)
         .map_err(|error| Error::file("open the lock", path, &error.into()))
 }
@@ -79,15 +83,23 @@ pub struct Session {
     pub host: String,
     /// The boot in which it runs: another one means another machine, or one that was started anew.
     pub boot: String,
+    /// Which lock its life is told by: a path alone may be another file elsewhere, in another clone or container of the same machine.
+    #[serde(default)]
+    pub home: String,
     /// What the environment of everything that it runs carries.
     pub mark: String,
 }
 
+/// The lock itself, whatever way leads to it; empty when it is not there.
+fn home(project: &Project, name: &WorkerName) -> String {
+    rustix::fs::stat(path(project, name)).map_or_else(|_| String::new(), |stat| format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
 /// This process's session as JSON.
 #[must_use]
-pub fn session(mark: &str) -> String {
+pub fn session(project: &Project, name: &WorkerName, mark: &str) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    to_json(&Session { pid: std::process::id(), host, boot: MachineClock.boot(), mark: mark.to_owned() })
+    to_json(&Session { pid: std::process::id(), host, boot: MachineClock.boot(), home: home(project, name), mark: mark.to_owned() })
 }
 
 /// The session of a worker, if its process wrote one.
@@ -99,19 +111,19 @@ pub fn session_of(door: &Orchestrator, name: &WorkerName) -> Result<Option<Sessi
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// Whether a session belongs to this machine as it runs now.
+/// Whether the life of a session's process is told by a lock that we can look at: on this machine, as it runs now, from this place.
 #[must_use]
-pub fn is_here(session: &Session) -> bool {
-    session.boot == MachineClock.boot()
+pub fn is_here(project: &Project, name: &WorkerName, session: &Session) -> bool {
+    session.boot == MachineClock.boot() && session.home == home(project, name)
 }
 
 /// Ends what a predecessor of this name left running when it and its guardian were killed together (G19). The name's lock must be held.
 ///
 /// # Errors
 /// Those of the store.
-pub fn end_leftovers(door: &Orchestrator, name: &WorkerName) -> Result<()> {
+pub fn end_leftovers(project: &Project, door: &Orchestrator, name: &WorkerName) -> Result<()> {
     if let Some(session) = session_of(door, name)?
-        && is_here(&session)
+        && is_here(project, name, &session)
     {
         // What cannot be ended is not ours to insist on: the task has a new attempt of its own anyway.
         let _ = tree::end_leftovers(&session.mark);

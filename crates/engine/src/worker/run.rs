@@ -345,7 +345,7 @@ impl<'p> Runner<'p> {
             argv: command.argv.clone(),
             cwd: self.project.root().to_owned(),
             env,
-            env_remove: Vec::new(),
+            env_remove: if self.project.address().has_secret() { vec![STORE.to_owned()] } else { Vec::new() },
             stdin: command.stdin.clone(),
             output: command.output.to_owned(),
             output_bytes_max: config.number("output_bytes_max")?,
@@ -379,16 +379,22 @@ fn is_readable(fd: &impl AsFd) -> bool {
 /// What every command of an attempt finds in its environment.
 fn environment(project: &Project, view: &TaskView, claim: Claim) -> Vec<(String, String)> {
     let task = view.full.task.id;
-    vec![
+    let mut env = vec![
         ("GANGER_PROJECT".to_owned(), project.root().to_string_lossy().into_owned()),
-        // The store that this worker uses, also where a flag chose it.
-        ("GANGER_STORE".to_owned(), project.address().to_string()),
         ("GANGER_TASK".to_owned(), task.to_string()),
         ("GANGER_CLAIM".to_owned(), claim.to_string()),
         ("GANGER_ATTEMPT".to_owned(), claim.attempt.0.to_string()),
         ("GANGER_BRIEF".to_owned(), project.brief(task, claim.attempt.0).to_string_lossy().into_owned()),
-    ]
+    ];
+    // The store that this worker uses, also where a flag chose it; a secret of ours is not theirs.
+    if !project.address().has_secret() {
+        env.push((STORE.to_owned(), project.address().to_string()));
+    }
+    env
 }
+
+/// The variable that says where the store is.
+const STORE: &str = "GANGER_STORE";
 
 /// Writes the brief of an attempt and gives its path.
 ///

@@ -6,7 +6,7 @@ use domain::event::EventKind;
 use domain::id::TaskId;
 use domain::task::Status;
 use domain::worker::{Driver, WorkerState};
-use engine::orchestrator::{Card, WorkerAct};
+use engine::orchestrator::{Act, Card, WorkerAct};
 
 cases![
     a_worker_that_joins_is_unknown_until_it_is_seen,
@@ -26,6 +26,7 @@ cases![
     a_session_is_kept_until_the_next,
     idle_time_stands_still_during_work,
     only_its_own_claims_are_taken_back,
+    a_name_that_works_on_another_machine_is_taken,
 ];
 
 fn there(shop: &Shop) -> Vec<(String, u32)> {
@@ -216,4 +217,32 @@ fn only_its_own_claims_are_taken_back(shop: &mut Shop) {
     lost(shop, "amy");
     assert_eq!((shop.status(TaskId(1)), shop.status(TaskId(2))), (Status::Pending, Status::InProgress));
     shop.complete(other);
+}
+
+fn a_name_that_works_on_another_machine_is_taken(shop: &mut Shop) {
+    let on = |host: &str, home: &str| {
+        let session = format!(r#"{{"pid":7,"host":"{host}","boot":"boot of {host}","home":"{home}","mark":"m"}}"#);
+        Act::Join(Card { session: Some(session), ..process("amy", "") })
+    };
+    shop.add(features(2));
+    shop.human(on("one", "1:1")).unwrap();
+    let claim = shop.claim("amy");
+    if shop.door.store().is_shared() {
+        for (host, home) in [("two", "1:1"), ("one", "1:2")] {
+            let refused = shop.human(on(host, home)).unwrap_err();
+            assert_eq!(refused.code, "worker_running");
+            assert!(refused.message.contains("on one"), "{refused:?}");
+        }
+        assert_eq!(shop.task(claim.task).claim(), Some(claim), "and keeps what it holds");
+        shop.pass(119);
+        assert_eq!(code(shop.human(on("two", "1:1"))), "worker_running");
+        shop.pass(1);
+    }
+    // Silent for a lease: then the name is free, and what it held as well.
+    shop.human(on("two", "1:1")).unwrap();
+    assert_eq!(shop.status(claim.task), Status::Pending);
+    shop.must_change_worker("amy", WorkerAct::Left);
+    shop.human(on("one", "1:1")).unwrap();
+    // On its own machine a lock says who has the name, and whoever has it may begin anew.
+    shop.human(on("one", "1:1")).unwrap();
 }

@@ -55,6 +55,10 @@ impl Store for Flaky {
         self.inner.read(work)
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     fn integrity(&self) -> Result<Vec<String>> {
         self.inner.integrity()
     }
