@@ -41,13 +41,13 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let place = Place::make(context)?;
     let mut rows: Vec<Figures> = Vec::new();
     begin(context, &signals, "add and add_batch")?;
-    rows.extend(bench::add(&*bench::open(&place.store("add"))?, args.tasks)?);
+    rows.extend(bench::add(&*bench::open(&place.store_of("add"))?, args.tasks)?);
     begin(context, &signals, "claim_complete")?;
-    rows.push(bench::claim_complete(&bench::open(&place.store("claim"))?, args.workers.unwrap_or(CALLERS), args.tasks)?);
+    rows.push(bench::claim_complete(&bench::open(&place.store_of("claim"))?, args.workers.unwrap_or(CALLERS), args.tasks)?);
     begin(context, &signals, "claim_complete_processes")?;
-    rows.push(processes(&place.store("processes"), args.workers.unwrap_or(PROCESSES), args.tasks)?);
+    rows.push(processes(&place.store_of("processes"), args.workers.unwrap_or(PROCESSES), args.tasks)?);
     begin(context, &signals, "pickup")?;
-    rows.push(bench::pickup(&bench::open(&place.store("pickup"))?, (args.tasks / 20).clamp(20, 500))?);
+    rows.push(bench::pickup(&bench::open(&place.store_of("pickup"))?, (args.tasks / 20).clamp(20, 500))?);
     drop(place);
     show(context, &rows)
 }
@@ -102,7 +102,7 @@ impl Place {
         Err(failed)
     }
 
-    fn store(&self, name: &str) -> Address {
+    fn store_of(&self, name: &str) -> Address {
         match self {
             Self::Folder(folder) => Address::Sqlite(folder.join(format!("{name}.db"))),
             Self::Schemas(address, beginning) => Address::Postgres(address.with_schema(&format!("{beginning}_{name}"))),
@@ -117,7 +117,7 @@ impl Drop for Place {
                 files::remove_folder(folder);
             }
             Self::Schemas(..) => STORES.iter().for_each(|name| {
-                if let Address::Postgres(address) = self.store(name) {
+                if let Address::Postgres(address) = self.store_of(name) {
                     // What was never made need not go.
                     let _ = engine::store::postgres::remove(&address);
                 }
