@@ -29,6 +29,15 @@ pub trait Store: Send + Sync {
     /// Those of `work`, and those of the store.
     fn write(&self, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> Result<()>;
 
+    /// The same, told before what the work will ask for. A store that is far away fetches it in one go; nothing depends on it.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn write_expecting(&self, expected: &Expected, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> Result<()> {
+        let _ = expected;
+        self.write(work)
+    }
+
     /// Runs `work` on one consistent state.
     ///
     /// # Errors
@@ -67,6 +76,19 @@ pub enum Missing {
     Make,
     /// Say that it is missing.
     Refuse,
+}
+
+/// What a transaction will ask for, as far as that is known before it begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// These tasks, with what depends on them.
+    pub tasks: Vec<TaskId>,
+    /// These workers.
+    pub workers: Vec<WorkerName>,
+    /// The answers to these requests.
+    pub requests: Vec<RequestId>,
+    /// So many ready tasks.
+    pub claims: u32,
 }
 
 /// Wake-ups between processes. Losing one costs latency, never work.

@@ -9,6 +9,7 @@ use super::act::Kept;
 use super::book::Book;
 use super::{Act, Answer, Orchestrator, Order, WorkerAct};
 use crate::error::{Error, Kind, Result};
+use crate::store::Expected;
 
 /// How often a batch is repeated whose outcome is unknown. Each order is known again then, so nothing happens twice.
 const UNKNOWN_REPEATS: u32 = 3;
@@ -43,7 +44,7 @@ impl Orchestrator {
         let mut answers = Vec::with_capacity(orders.len());
         let mut freed = false;
         let mut bereft = Vec::new();
-        self.store.write(&mut |tx| {
+        self.store.write_expecting(&expected(orders), &mut |tx| {
             answers.clear();
             let mut book = Book::new(self, tx);
             book.again = again;
@@ -69,6 +70,27 @@ impl Orchestrator {
         }
         Ok(answers)
     }
+}
+
+/// What these orders will ask the store for.
+fn expected(orders: &[Order]) -> Expected {
+    let mut expected = Expected::default();
+    for order in orders {
+        expected.requests.extend(order.request.clone());
+        match &order.act {
+            Act::Claim { worker, only, nonce: _ } => {
+                expected.workers.push(worker.clone());
+                expected.tasks.extend(*only);
+                expected.claims += u32::from(only.is_none());
+            }
+            Act::Report { command, result: _, ran: _ } => expected.tasks.extend(claim_of(command).map(|claim| claim.task)),
+            Act::Manage { task, command: _ } | Act::Edit { task, patch: _ } => expected.tasks.push(*task),
+            Act::Worker { name, what: _ } => expected.workers.push(name.clone()),
+            Act::Join(card) => expected.workers.push(card.name.clone()),
+            Act::Add { .. } | Act::Sweep | Act::Say { .. } | Act::Note(_) | Act::Tests { .. } | Act::Cycles(_) => {}
+        }
+    }
+    expected
 }
 
 /// Whether an error says something about the store or about us, so that the whole transaction must go.

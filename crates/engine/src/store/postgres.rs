@@ -3,9 +3,11 @@
 //! Writers take turns, as they do on one file: a lock of the database for the time of one transaction, given in the order of asking and gone
 //! with the connection. So everything that the funnel decides holds for as long as it writes, on one host or many (docs/decisions/0005).
 
+mod columns;
 mod connect;
 mod read;
 mod session;
+mod turn;
 mod wake;
 mod write;
 
@@ -20,8 +22,9 @@ pub use self::connect::PgAddress;
 use self::connect::{told, unreachable};
 use self::read::Rows;
 use self::session::{Session, Shared};
+use self::turn::{Ledger, Turn};
 use self::wake::PgWaker;
-use super::{Missing, Snapshot, Store, Transaction, Use, Waker};
+use super::{Expected, Missing, Snapshot, Store, Transaction, Use, Waker};
 use crate::clock::{Clock, instant};
 use crate::error::{Error, Kind, Result};
 use crate::random;
@@ -92,26 +95,67 @@ impl PgStore {
         }
     }
 
-    /// Begins a transaction and waits for the turn. The clock is read when the turn has come (T10).
-    fn take_turn<'s>(&'s self, session: &'s Shared) -> std::result::Result<Rows<'s>, tokio_postgres::Error> {
-        let rows = {
-            let mut line = session.borrow_mut();
-            line.send_batch(if planted!("no_sync_commit") { "BEGIN; SET LOCAL synchronous_commit = off" } else { "BEGIN" });
-            let turn: (&'static str, &[&(dyn tokio_postgres::types::ToSql + Sync)]) = if planted!("no_turn") {
-                ("SELECT $1::int, $2::int", &[&LOCK_SPACE, &self.lock])
-            } else {
-                ("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_SPACE, &self.lock])
-            };
-            line.query_all(&[turn, (CLOCK, &[])])?
+    /// Begins a transaction, waits for the turn, and fetches what is expected: all in one go. The clock is read when the turn has come (T10).
+    fn take_turn<'s>(&'s self, session: &'s Shared, expected: &Expected) -> std::result::Result<Turn<'s>, tokio_postgres::Error> {
+        let mut line = session.borrow_mut();
+        line.send_batch(if planted!("no_sync_commit") { "BEGIN; SET LOCAL synchronous_commit = off" } else { "BEGIN" });
+        let given = match &self.time {
+            Time::Database => None,
+            Time::Given(_) => Some(self.now(0).store.0),
         };
-        let (clock, newest) = rows.last().and_then(|rows| rows.first()).map_or((Ok(0), Ok(0)), |row| (row.try_get(0), row.try_get(1)));
-        Ok(Rows { session, address: &self.address, now: self.now(clock?), newest: Cell::new(newest?) })
+        let tasks: Vec<i64> = expected.tasks.iter().map(|id| i64::from(id.0)).collect();
+        let workers: Vec<&str> = expected.workers.iter().map(domain::id::WorkerName::as_str).collect();
+        let requests: Vec<&str> = expected.requests.iter().map(domain::id::RequestId::as_str).collect();
+        // One more than there are claims: whoever looks past what another one took still knows what comes first.
+        let ready = i64::from(expected.claims) + 1;
+        let turn = if planted!("no_turn") { "SELECT $1::int, $2::int" } else { "SELECT pg_advisory_xact_lock($1, $2)" };
+        let lock_values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&LOCK_SPACE, &self.lock];
+        let given_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&given];
+        let mut asked: Vec<(&'static str, Values<'_>)> = vec![(turn, &lock_values), (turn::BEGIN, &given_values)];
+        let requests_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&requests];
+        let tasks_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&tasks];
+        let workers_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&workers];
+        let ready_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&ready];
+        if !requests.is_empty() {
+            asked.push((turn::REQUESTS, &requests_values));
+        }
+        if !expected.is_empty() {
+            asked.push((turn::LANES, &[]));
+            asked.push((turn::META, &[]));
+            asked.push((turn::PLANS, &[]));
+            asked.push((turn::TALLIES, &[]));
+        }
+        if !tasks.is_empty() {
+            asked.push((turn::TASKS, &tasks_values));
+            asked.push((turn::BEHIND, &tasks_values));
+        }
+        if !workers.is_empty() {
+            asked.push((turn::WORKERS, &workers_values));
+        }
+        if expected.claims > 0 {
+            asked.push((turn::READY, &ready_values));
+        }
+        let answers = line.query_all(&asked)?;
+        drop(line);
+        let begun = answers.get(1).and_then(|rows| rows.first());
+        let (clock, newest) = begun.map_or((Ok(0), Ok(0)), |row| (row.try_get(0), row.try_get(1)));
+        let rows = Rows { session, address: &self.address, now: self.now(clock?) };
+        let mut ledger = Ledger::default();
+        for ((sql, _), rows) in asked.iter().zip(&answers) {
+            ledger.take_in(sql, rows, expected);
+        }
+        Ok(Turn { rows, ledger: RefCell::new(ledger), newest: Cell::new(newest?) })
     }
 
     /// One try at a transaction.
-    fn try_write(&self, session: &Shared, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> std::result::Result<(), Trouble> {
-        let rows = self.take_turn(session).map_err(Trouble::Database)?;
-        if let Err(error) = work(&rows) {
+    fn try_write(
+        &self,
+        session: &Shared,
+        expected: &Expected,
+        work: &mut dyn FnMut(&dyn Transaction) -> Result<()>,
+    ) -> std::result::Result<(), Trouble> {
+        let turn = self.take_turn(session, expected).map_err(Trouble::Database)?;
+        if let Err(error) = work(&turn).and_then(|()| turn.flush()) {
             let mut line = session.borrow_mut();
             // The server may have taken the transaction away under the work: then that is what to tell, and perhaps to try again.
             let sent = line.arrive();
@@ -121,18 +165,20 @@ impl PgStore {
                 Ok(()) => Trouble::Own(error),
             });
         }
-        let mut line = session.borrow_mut();
-        if let Err(error) = line.arrive() {
-            let _ = line.batch("ROLLBACK");
-            return Err(Trouble::Database(error));
-        }
-        line.batch("COMMIT").map_err(Trouble::Commit)
+        // The end goes down the line behind the last writes. When one of those failed, it undoes the whole.
+        session
+            .borrow_mut()
+            .commit()
+            .map_err(|(error, at_the_end)| if at_the_end { Trouble::Commit(error) } else { Trouble::Database(error) })
     }
 }
 
 /// The database's clock in milliseconds, and the newest event.
 const CLOCK: &str =
     "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, (SELECT coalesce(max(seq), 0) FROM events)::bigint";
+
+/// The values of a statement.
+type Values<'v> = &'v [&'v (dyn tokio_postgres::types::ToSql + Sync)];
 
 /// Why a transaction did not come to its end.
 enum Trouble {
@@ -146,11 +192,15 @@ enum Trouble {
 
 impl Store for PgStore {
     fn write(&self, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> Result<()> {
+        self.write_expecting(&Expected::default(), work)
+    }
+
+    fn write_expecting(&self, expected: &Expected, work: &mut dyn FnMut(&dyn Transaction) -> Result<()>) -> Result<()> {
         let began = instant();
         let mut conflicts = 0;
         loop {
             let session = RefCell::new(self.session()?);
-            let trouble = match self.try_write(&session, work) {
+            let trouble = match self.try_write(&session, expected, work) {
                 Ok(()) => {
                     self.put_back(session);
                     return Ok(());
@@ -207,7 +257,7 @@ impl Store for PgStore {
             Err(error) => return Err(failure(&error, &self.address)),
         };
         let value = |index| rows.first().map_or(Ok(0), |row| row.try_get(index)).map_err(|error| failure(&error, &self.address));
-        let snapshot = Rows { session: &session, address: &self.address, now: self.now(value(0)?), newest: Cell::new(value(1)?) };
+        let snapshot = Rows { session: &session, address: &self.address, now: self.now(value(0)?) };
         let done = work(&snapshot);
         let ended = session.borrow().batch("COMMIT");
         if ended.is_ok() {

@@ -245,7 +245,7 @@ fn greeting(address: &PgAddress) -> String {
         "SET search_path = {}; SET synchronous_commit = on; SET lock_timeout = '3s'; SET statement_timeout = '60s'; \
          SET idle_in_transaction_session_timeout = '4s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
          SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
-         SET enable_bitmapscan = off; SET jit = off; SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'; \
+         SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'; \
          SET client_encoding = 'UTF8'; SET standard_conforming_strings = on",
         address.schema()
     )

@@ -1,6 +1,5 @@
 //! Rows into values: every SELECT of the shared store.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use domain::event::{Actor, EventKind};
@@ -25,8 +24,6 @@ pub(super) struct Rows<'s> {
     pub(super) session: &'s Shared,
     pub(super) address: &'s PgAddress,
     pub(super) now: Now,
-    /// The newest event: whoever writes is alone, so it need not ask again.
-    pub(super) newest: Cell<i64>,
 }
 
 /// How many rows of a long list are in memory at once.
@@ -34,25 +31,25 @@ const PAGE: i64 = 1_000;
 
 /// A statement that begins with the columns of [`task`], in its order.
 macro_rules! select_task {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT t.id, t.plan, t.kind, t.phase, t.priority, t.path_ms, t.lane, t.status, t.step, t.nonce, t.worker, t.lease_until, t.timeout_at, t.attempt, t.failures, t.attempts_max, t.crashes, t.cycle, t.timeout_ms, t.waiting, t.dead, t.held, t.not_before, t.ready_at, t.avoid, t.tests, t.fail_reason, t.fail_note, t.block_reason, t.block_note, t.block_on, t.created_at, t.claimed_at, t.claimed_by, t.ended_at, t.ended_by, t.last_event ",
-            $rest
+            $($rest),+
         )
     };
 }
 pub(super) use select_task;
 
-const TASK_COLUMNS: usize = 37;
+pub(super) const TASK_COLUMNS: usize = 37;
 
 type Decoded<T> = std::result::Result<T, String>;
 
-fn get<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Decoded<T> {
+pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Decoded<T> {
     row.try_get(index).map_err(|error| error.to_string())
 }
 
 /// A number that is stored wider than it is.
-fn narrow<T: TryFrom<i64>>(row: &Row, index: usize) -> Decoded<T> {
+pub(super) fn narrow<T: TryFrom<i64>>(row: &Row, index: usize) -> Decoded<T> {
     let value: i64 = get(row, index)?;
     T::try_from(value).map_err(|_| format!("column {index} holds {value}, which is out of range"))
 }
@@ -66,7 +63,7 @@ fn maybe<T, U>(value: Option<T>, read: impl FnOnce(T) -> Decoded<U>) -> Decoded<
     value.map(read).transpose()
 }
 
-fn task_id(value: i64) -> Decoded<TaskId> {
+pub(super) fn task_id(value: i64) -> Decoded<TaskId> {
     u32::try_from(value).map(TaskId).map_err(|_| format!("{value} is no task id"))
 }
 
@@ -140,7 +137,12 @@ pub(super) fn task(row: &Row) -> Decoded<Task> {
     })
 }
 
-fn full(row: &Row) -> Decoded<FullTask> {
+/// A task and its newest event, from the same row.
+pub(super) fn with_last_event(row: &Row) -> Decoded<(Task, i64)> {
+    Ok((task(row)?, get(row, 36)?))
+}
+
+pub(super) fn full(row: &Row) -> Decoded<FullTask> {
     let more: Option<&str> = get(row, TASK_COLUMNS + 1)?;
     let after = get::<Vec<i64>>(row, TASK_COLUMNS + 3)?.into_iter().map(task_id).collect::<Decoded<Vec<_>>>()?;
     Ok(FullTask {
@@ -166,7 +168,7 @@ fn bad(table: &'static str, row: &Row, why: String) -> BadRow {
     BadRow { table, key: row.try_get(0).unwrap_or(0), why }
 }
 
-fn worker(row: &Row) -> Decoded<Worker> {
+pub(super) fn worker(row: &Row) -> Decoded<Worker> {
     let driver: Driver = number(row, 2)?;
     let can: &str = get(row, 5)?;
     let can = can
@@ -198,7 +200,7 @@ fn worker(row: &Row) -> Decoded<Worker> {
     })
 }
 
-fn plan(row: &Row) -> Decoded<PlanRow> {
+pub(super) fn plan(row: &Row) -> Decoded<PlanRow> {
     let (first, last): (u32, u32) = (narrow(row, 6)?, narrow(row, 7)?);
     Ok(PlanRow {
         id: PlanId(narrow(row, 0)?),
@@ -274,8 +276,21 @@ impl Rows<'_> {
     }
 
     /// Tasks; those that do not decode are left out here, and found by whoever asks for them by id.
-    pub(super) fn tasks(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Task>> {
-        Ok(self.all(sql, values, task)?.into_iter().flatten().collect())
+    pub(super) fn tasks(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<(Task, i64)>> {
+        Ok(self.all(sql, values, with_last_event)?.into_iter().flatten().collect())
+    }
+
+    pub(super) fn last_event_of(&self, id: TaskId) -> Result<i64> {
+        let last = self.one("SELECT last_event FROM tasks WHERE id = $1", &[&i64::from(id.0)], |row| row.try_get(0).unwrap_or(0))?;
+        Ok(last.unwrap_or(0))
+    }
+
+    pub(super) fn live_tasks(&self) -> Result<Vec<(Task, i64)>> {
+        self.tasks(select_task!("FROM tasks t WHERE t.status = 1 ORDER BY t.id"), &[])
+    }
+
+    pub(super) fn tasks_behind(&self, id: TaskId) -> Result<Vec<(Task, i64)>> {
+        self.tasks(select_task!("FROM edges e JOIN tasks t ON t.id = e.task WHERE e.needs = $1 ORDER BY t.id"), &[&i64::from(id.0)])
     }
 
     /// The tasks of a filter behind an id, at most a page.
@@ -325,6 +340,14 @@ const EVENTS_AFTER: &str =
 const EVENT_OF: &str = "SELECT seq, at, kind, actor, task, attempt, worker, earlier, data FROM events WHERE seq = $1";
 const MESSAGES: &str = "SELECT * FROM (SELECT seq, at, kind, actor, task, attempt, worker, earlier, data FROM events WHERE kind = 20 AND seq > $1 ORDER BY seq DESC LIMIT $2) m ORDER BY seq";
 
+/// A statement that begins with the columns of [`full`], in its order.
+macro_rules! select_full {
+    ($rest:literal) => {
+        select_task!(", s.title, s.more, r.result, ARRAY(SELECT e.needs FROM edges e WHERE e.task = t.id ORDER BY e.needs) ", $rest)
+    };
+}
+pub(super) use select_full;
+
 macro_rules! select_workers {
     ($rest:literal) => {
         concat!(
@@ -333,6 +356,8 @@ macro_rules! select_workers {
         )
     };
 }
+
+pub(super) use select_workers;
 
 macro_rules! select_plans {
     ($rest:literal) => {
@@ -343,7 +368,11 @@ macro_rules! select_plans {
     };
 }
 
-fn tally(row: &Row) -> Decoded<PlanTally> {
+pub(super) fn lane(row: &Row) -> Decoded<Lane> {
+    Ok(Lane { id: LaneId(narrow(row, 0)?), key: rows::lane_from_json(get(row, 1)?)? })
+}
+
+pub(super) fn tally(row: &Row) -> Decoded<PlanTally> {
     let mut counts = Counts { moving: narrow(row, 9)?, ..Counts::default() };
     for (index, count) in counts.by_status.iter_mut().enumerate() {
         *count = narrow(row, 3 + index)?;
@@ -414,7 +443,7 @@ impl Snapshot for Rows<'_> {
     }
 
     fn live(&self) -> Result<Vec<Task>> {
-        self.tasks(select_task!("FROM tasks t WHERE t.status = 1 ORDER BY t.id"), &[])
+        Ok(self.live_tasks()?.into_iter().map(|(task, _)| task).collect())
     }
 
     fn free(&self, plan: Option<PlanId>) -> Result<Vec<Free>> {
@@ -434,8 +463,7 @@ impl Snapshot for Rows<'_> {
     }
 
     fn lanes(&self) -> Result<Vec<Lane>> {
-        let read = |row: &Row| -> Decoded<Lane> { Ok(Lane { id: LaneId(narrow(row, 0)?), key: rows::lane_from_json(get(row, 1)?)? }) };
-        self.wholes("lanes", "SELECT id, key FROM lanes ORDER BY id", &[], read)
+        self.wholes("lanes", "SELECT id, key FROM lanes ORDER BY id", &[], lane)
     }
 
     fn needs_of(&self, id: TaskId) -> Result<Vec<TaskId>> {
@@ -443,7 +471,7 @@ impl Snapshot for Rows<'_> {
     }
 
     fn dependents(&self, id: TaskId) -> Result<Vec<Task>> {
-        self.tasks(select_task!("FROM edges e JOIN tasks t ON t.id = e.task WHERE e.needs = $1 ORDER BY t.id"), &[&i64::from(id.0)])
+        Ok(self.tasks_behind(id)?.into_iter().map(|(task, _)| task).collect())
     }
 
     fn dead_needs(&self, id: TaskId) -> Result<Vec<TaskId>> {

@@ -112,6 +112,26 @@ impl Session {
         wrong.map_or(Ok(()), Err)
     }
 
+    /// Ends the transaction behind everything that was sent: what went wrong first, and whether that was the end itself.
+    pub(super) fn commit(&mut self) -> Result<(), (Error, bool)> {
+        let before = self.going.len();
+        self.send_batch("COMMIT");
+        let going = std::mem::take(&mut self.going);
+        let mut wrong = None;
+        self.runtime.block_on(async {
+            for (place, one) in going.into_iter().enumerate() {
+                let ended = match one {
+                    Going::Sent(future) => future.await,
+                    Going::Ended(ended) => ended,
+                };
+                if let Err(error) = ended {
+                    wrong.get_or_insert((error, place == before));
+                }
+            }
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+
     /// Sends a statement and waits for its rows. What was sent before arrives first.
     pub(super) fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let statement = self.statement(sql)?;
