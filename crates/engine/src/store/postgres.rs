@@ -121,9 +121,7 @@ impl PgStore {
         }
         if !expected.is_empty() {
             asked.push((turn::LANES, &[]));
-            asked.push((turn::META, &[]));
             asked.push((turn::PLANS, &[]));
-            asked.push((turn::TALLIES, &[]));
         }
         if !tasks.is_empty() {
             asked.push((turn::TASKS, &tasks_values));

@@ -47,40 +47,16 @@ columns! {
     }
 }
 
-macro_rules! task_rows {
-    () => {
-        "unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
+impl TaskColumns {
+    /// Adds the tasks.
+    pub(super) const INSERT: &str = "INSERT INTO tasks (id, plan, kind, phase, priority, path_ms, lane, status, step, nonce, worker, lease_until, timeout_at, attempt, failures,
+           attempts_max, crashes, cycle, timeout_ms, waiting, dead, held, not_before, ready_at, avoid, tests, fail_reason, fail_note, block_reason,
+           block_note, block_on, created_at, claimed_at, claimed_by, ended_at, ended_by, last_event)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
            $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
            $19::bigint[], $20::bigint[], $21::bigint[], $22::boolean[], $23::bigint[], $24::bigint[], $25::text[], $26::bigint[],
            $27::bigint[], $28::text[], $29::bigint[], $30::text[], $31::bigint[],
-           $32::bigint[], $33::bigint[], $34::text[], $35::bigint[], $36::text[], $37::bigint[])"
-    };
-}
-
-impl TaskColumns {
-    /// Adds the tasks.
-    pub(super) const INSERT: &str = concat!(
-        "INSERT INTO tasks (id, plan, kind, phase, priority, path_ms, lane, status, step, nonce, worker, lease_until, timeout_at, attempt, failures,
-           attempts_max, crashes, cycle, timeout_ms, waiting, dead, held, not_before, ready_at, avoid, tests, fail_reason, fail_note, block_reason,
-           block_note, block_on, created_at, claimed_at, claimed_by, ended_at, ended_by, last_event)
-         SELECT * FROM ",
-        task_rows!()
-    );
-    /// Writes everything of the tasks that may change.
-    pub(super) const UPDATE: &str = concat!(
-        "UPDATE tasks t SET priority = r.priority, path_ms = r.path_ms, lane = r.lane, status = r.status, step = r.step, nonce = r.nonce, worker = r.worker,
-           lease_until = r.lease_until, timeout_at = r.timeout_at, attempt = r.attempt, failures = r.failures, attempts_max = r.attempts_max,
-           crashes = r.crashes, cycle = r.cycle, timeout_ms = r.timeout_ms, waiting = r.waiting, dead = r.dead, held = r.held, not_before = r.not_before,
-           ready_at = r.ready_at, avoid = r.avoid, fail_reason = r.fail_reason, fail_note = r.fail_note, block_reason = r.block_reason,
-           block_note = r.block_note, block_on = r.block_on, claimed_at = r.claimed_at, claimed_by = r.claimed_by, ended_at = r.ended_at,
-           ended_by = r.ended_by, last_event = r.last_event
-         FROM ",
-        task_rows!(),
-        " AS r (id, plan, kind, phase, priority, path_ms, lane, status, step, nonce, worker, lease_until, timeout_at, attempt, failures, attempts_max,
-           crashes, cycle, timeout_ms, waiting, dead, held, not_before, ready_at, avoid, tests, fail_reason, fail_note, block_reason, block_note,
-           block_on, created_at, claimed_at, claimed_by, ended_at, ended_by, last_event)
-         WHERE t.id = r.id"
-    );
+           $32::bigint[], $33::bigint[], $34::text[], $35::bigint[], $36::text[], $37::bigint[])";
 
     pub(super) fn push(&mut self, task: &Task, last_event: i64) {
         self.id.push(wide(task.id.0));
@@ -148,9 +124,6 @@ columns! {
 }
 
 impl EventColumns {
-    pub(super) const INSERT: &str = "INSERT INTO events (seq, at, kind, actor, task, attempt, worker, earlier, data)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::text[])";
-
     pub(super) fn is_empty(&self) -> bool {
         self.seq.is_empty()
     }
@@ -178,15 +151,6 @@ columns! {
 }
 
 impl WorkerColumns {
-    pub(super) const UPSERT: &str = "INSERT INTO workers (name, number, driver, agent, target, can, thinks, paused, limited_until, lost_at, registered_at, seen_at,
-           last_heartbeat_at, last_claimed_at, last_completed_at, turned_at, runtime_ms, holding)
-         SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::boolean[], $9::bigint[],
-           $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
-         ON CONFLICT (name) DO UPDATE SET driver = excluded.driver, agent = excluded.agent, target = excluded.target, can = excluded.can,
-           thinks = excluded.thinks, paused = excluded.paused, limited_until = excluded.limited_until, lost_at = excluded.lost_at, seen_at = excluded.seen_at,
-           last_heartbeat_at = excluded.last_heartbeat_at, last_claimed_at = excluded.last_claimed_at, last_completed_at = excluded.last_completed_at,
-           turned_at = excluded.turned_at, runtime_ms = excluded.runtime_ms, holding = excluded.holding";
-
     pub(super) fn push(&mut self, worker: &Worker) {
         let can: Vec<&str> = worker.can.iter().map(domain::id::Capability::as_str).collect();
         self.name.push(worker.name.to_string());
@@ -218,11 +182,6 @@ columns! {
 }
 
 impl TallyColumns {
-    pub(super) const UPSERT: &str = "INSERT INTO tallies (plan, kind, phase, pending, in_progress, completed, blocked, failed, cancelled, moving)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
-         ON CONFLICT (plan, kind, phase) DO UPDATE SET pending = excluded.pending, in_progress = excluded.in_progress, completed = excluded.completed,
-           blocked = excluded.blocked, failed = excluded.failed, cancelled = excluded.cancelled, moving = excluded.moving";
-
     pub(super) fn push(&mut self, plan: u32, tally: &Tally) {
         let [pending, in_progress, completed, blocked, failed, cancelled] = tally.counts.by_status.map(wide);
         self.plan.push(wide(plan));
@@ -235,5 +194,54 @@ impl TallyColumns {
         self.failed.push(failed);
         self.cancelled.push(cancelled);
         self.moving.push(wide(tally.counts.moving));
+    }
+}
+
+/// Everything that ordinary orders change, in one statement: tasks, events, workers, tallies. Each is its own table, and no row is there twice.
+pub(super) struct Record {
+    pub(super) tasks: TaskColumns,
+    pub(super) events: EventColumns,
+    pub(super) workers: WorkerColumns,
+    pub(super) tallies: TallyColumns,
+}
+
+impl Record {
+    pub(super) const SQL: &str = "WITH changed AS (
+UPDATE tasks t SET priority = r.priority, path_ms = r.path_ms, lane = r.lane, status = r.status, step = r.step, nonce = r.nonce, worker = r.worker,
+           lease_until = r.lease_until, timeout_at = r.timeout_at, attempt = r.attempt, failures = r.failures, attempts_max = r.attempts_max,
+           crashes = r.crashes, cycle = r.cycle, timeout_ms = r.timeout_ms, waiting = r.waiting, dead = r.dead, held = r.held, not_before = r.not_before,
+           ready_at = r.ready_at, avoid = r.avoid, fail_reason = r.fail_reason, fail_note = r.fail_note, block_reason = r.block_reason,
+           block_note = r.block_note, block_on = r.block_on, claimed_at = r.claimed_at, claimed_by = r.claimed_by, ended_at = r.ended_at,
+           ended_by = r.ended_by, last_event = r.last_event
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
+           $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+           $19::bigint[], $20::bigint[], $21::bigint[], $22::boolean[], $23::bigint[], $24::bigint[], $25::text[], $26::bigint[],
+           $27::bigint[], $28::text[], $29::bigint[], $30::text[], $31::bigint[],
+           $32::bigint[], $33::bigint[], $34::text[], $35::bigint[], $36::text[], $37::bigint[]) AS r (id, plan, kind, phase, priority, path_ms, lane, status, step, nonce, worker, lease_until, timeout_at, attempt, failures, attempts_max,
+           crashes, cycle, timeout_ms, waiting, dead, held, not_before, ready_at, avoid, tests, fail_reason, fail_note, block_reason, block_note,
+           block_on, created_at, claimed_at, claimed_by, ended_at, ended_by, last_event)
+         WHERE t.id = r.id), told AS (
+INSERT INTO events (seq, at, kind, actor, task, attempt, worker, earlier, data)
+         SELECT * FROM unnest($38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[], $43::bigint[], $44::text[], $45::bigint[], $46::text[])), seen AS (
+INSERT INTO workers (name, number, driver, agent, target, can, thinks, paused, limited_until, lost_at, registered_at, seen_at,
+           last_heartbeat_at, last_claimed_at, last_completed_at, turned_at, runtime_ms, holding)
+         SELECT * FROM unnest($47::text[], $48::bigint[], $49::bigint[], $50::text[], $51::text[], $52::text[], $53::boolean[], $54::boolean[], $55::bigint[],
+           $56::bigint[], $57::bigint[], $58::bigint[], $59::bigint[], $60::bigint[], $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[])
+         ON CONFLICT (name) DO UPDATE SET driver = excluded.driver, agent = excluded.agent, target = excluded.target, can = excluded.can,
+           thinks = excluded.thinks, paused = excluded.paused, limited_until = excluded.limited_until, lost_at = excluded.lost_at, seen_at = excluded.seen_at,
+           last_heartbeat_at = excluded.last_heartbeat_at, last_claimed_at = excluded.last_claimed_at, last_completed_at = excluded.last_completed_at,
+           turned_at = excluded.turned_at, runtime_ms = excluded.runtime_ms, holding = excluded.holding), counted AS (
+INSERT INTO tallies (plan, kind, phase, pending, in_progress, completed, blocked, failed, cancelled, moving)
+         SELECT * FROM unnest($65::bigint[], $66::bigint[], $67::bigint[], $68::bigint[], $69::bigint[], $70::bigint[], $71::bigint[], $72::bigint[], $73::bigint[], $74::bigint[])
+         ON CONFLICT (plan, kind, phase) DO UPDATE SET pending = excluded.pending, in_progress = excluded.in_progress, completed = excluded.completed,
+           blocked = excluded.blocked, failed = excluded.failed, cancelled = excluded.cancelled, moving = excluded.moving)
+SELECT 1";
+
+    pub(super) fn values(self) -> Vec<Value> {
+        let mut values = self.tasks.values();
+        values.extend(self.events.values());
+        values.extend(self.workers.values());
+        values.extend(self.tallies.values());
+        values
     }
 }

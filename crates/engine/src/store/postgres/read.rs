@@ -372,12 +372,19 @@ pub(super) fn lane(row: &Row) -> Decoded<Lane> {
     Ok(Lane { id: LaneId(narrow(row, 0)?), key: rows::lane_from_json(get(row, 1)?)? })
 }
 
-pub(super) fn tally(row: &Row) -> Decoded<PlanTally> {
-    let mut counts = Counts { moving: narrow(row, 9)?, ..Counts::default() };
+/// The columns of [`plan`].
+pub(super) const PLAN_COLUMNS: usize = 12;
+
+/// A tally whose columns begin at this one.
+pub(super) fn tally(row: &Row, at: usize) -> Decoded<PlanTally> {
+    let mut counts = Counts { moving: narrow(row, at + 9)?, ..Counts::default() };
     for (index, count) in counts.by_status.iter_mut().enumerate() {
-        *count = narrow(row, 3 + index)?;
+        *count = narrow(row, at + 3 + index)?;
     }
-    Ok(PlanTally { plan: PlanId(narrow(row, 0)?), tally: Tally { kind: number::<Kind>(row, 1)?, phase: narrow(row, 2)?, counts } })
+    Ok(PlanTally {
+        plan: PlanId(narrow(row, at)?),
+        tally: Tally { kind: number::<Kind>(row, at + 1)?, phase: narrow(row, at + 2)?, counts },
+    })
 }
 
 fn id_of(row: &Row) -> Decoded<TaskId> {
@@ -507,7 +514,7 @@ impl Snapshot for Rows<'_> {
     fn tallies(&self, plan: Option<PlanId>) -> Result<Vec<PlanTally>> {
         let sql = "SELECT plan, kind, phase, pending, in_progress, completed, blocked, failed, cancelled, moving FROM tallies
                    WHERE $1::bigint IS NULL OR plan = $1 ORDER BY plan, kind, phase";
-        self.wholes("tallies", sql, &[&plan.map(|plan| i64::from(plan.0))], tally)
+        self.wholes("tallies", sql, &[&plan.map(|plan| i64::from(plan.0))], |row| tally(row, 0))
     }
 
     fn events(&self, after: EventSeq, limit: u32) -> Result<Vec<EventRow>> {

@@ -14,7 +14,7 @@ use domain::task::{Spec, Task, TaskResult};
 use domain::time::{Now, StoreTime, Timestamp};
 use domain::worker::Worker;
 
-use super::columns::{EventColumns, TallyColumns, TaskColumns, WorkerColumns};
+use super::columns::{EventColumns, Record, TallyColumns, TaskColumns, WorkerColumns};
 use super::read::{self, Rows, select_full, select_task, select_workers};
 use super::session::values;
 use crate::error::Result;
@@ -63,7 +63,6 @@ pub(super) struct Ledger {
     pub(super) workers: HashMap<WorkerName, Option<Worker>>,
     pub(super) plans: HashMap<PlanId, PlanRow>,
     pub(super) tallies: HashMap<PlanId, Vec<PlanTally>>,
-    pub(super) meta: Option<HashMap<String, String>>,
     pub(super) requests: HashMap<RequestId, Option<String>>,
     inserted: Vec<TaskId>,
     edges: Vec<(TaskId, TaskId)>,
@@ -122,35 +121,28 @@ impl Turn<'_> {
                 values![tasks, needs],
             )?;
         }
-        if !ledger.dirty.is_empty() {
-            let mut columns = TaskColumns::default();
+        if !ledger.dirty.is_empty() || !ledger.events.is_empty() || !ledger.dirty_workers.is_empty() || !ledger.dirty_tallies.is_empty() {
+            let mut record = Record {
+                tasks: TaskColumns::default(),
+                events: std::mem::take(&mut ledger.events),
+                workers: WorkerColumns::default(),
+                tallies: TallyColumns::default(),
+            };
             for id in std::mem::take(&mut ledger.dirty) {
                 if let Some(known) = ledger.tasks.get_mut(&id).filter(|known| known.is_dirty) {
                     known.is_dirty = false;
-                    columns.push(&known.task, known.last_event);
+                    record.tasks.push(&known.task, known.last_event);
                 }
             }
-            self.rows.run(TaskColumns::UPDATE, columns.values())?;
-        }
-        let events = std::mem::take(&mut ledger.events);
-        if !events.is_empty() {
-            self.rows.run(EventColumns::INSERT, events.values())?;
-        }
-        if !ledger.dirty_workers.is_empty() {
-            let mut columns = WorkerColumns::default();
             for name in std::mem::take(&mut ledger.dirty_workers) {
                 if let Some(Some(worker)) = ledger.workers.get(&name) {
-                    columns.push(worker);
+                    record.workers.push(worker);
                 }
             }
-            self.rows.run(WorkerColumns::UPSERT, columns.values())?;
-        }
-        if !ledger.dirty_tallies.is_empty() {
-            let mut columns = TallyColumns::default();
             for ((plan, ..), tally) in std::mem::take(&mut ledger.dirty_tallies) {
-                columns.push(plan, &tally);
+                record.tallies.push(plan, &tally);
             }
-            self.rows.run(TallyColumns::UPSERT, columns.values())?;
+            self.rows.run(Record::SQL, record.values())?;
         }
         if !ledger.results.is_empty() {
             // The last one counts, and one statement may not write a row twice.
@@ -389,9 +381,6 @@ impl Snapshot for Turn<'_> {
     }
 
     fn meta(&self, name: &str) -> Result<Option<String>> {
-        if let Some(meta) = &self.ledger.borrow().meta {
-            return Ok(meta.get(name).cloned());
-        }
         self.asked()?.meta(name)
     }
 
@@ -570,9 +559,6 @@ impl Transaction for Turn<'_> {
     }
 
     fn put_meta(&self, name: &str, value: &str) -> Result<()> {
-        if let Some(meta) = &mut self.ledger.borrow_mut().meta {
-            meta.insert(name.to_owned(), value.to_owned());
-        }
         self.asked()?.put_meta(name, value)
     }
 
@@ -621,14 +607,11 @@ pub(super) const BEGIN: &str = "WITH clock AS MATERIALIZED (SELECT floor(extract
     FROM clock";
 pub(super) const REQUESTS: &str = "SELECT id, answer FROM requests WHERE id = ANY($1)";
 pub(super) const LANES: &str = "SELECT id, key FROM lanes ORDER BY id";
-pub(super) const META: &str = "SELECT name, value FROM meta";
-/// Plans with something to do; the others are asked for when they are needed.
-pub(super) const PLANS: &str =
-    "SELECT id, title, goal, digest, source, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests FROM plans
-    WHERE EXISTS (SELECT 1 FROM tallies y WHERE y.plan = plans.id AND y.pending + y.in_progress > 0) ORDER BY id LIMIT 64";
-pub(super) const TALLIES: &str = "SELECT plan, kind, phase, pending, in_progress, completed, blocked, failed, cancelled, moving FROM tallies
-    WHERE plan IN (SELECT id FROM plans WHERE EXISTS (SELECT 1 FROM tallies y WHERE y.plan = plans.id AND y.pending + y.in_progress > 0) ORDER BY id LIMIT 64)
-    ORDER BY plan, kind, phase";
+/// Plans with something to do, with their tallies; the others are asked for when they are needed.
+pub(super) const PLANS: &str = "SELECT p.*, y.plan, y.kind, y.phase, y.pending, y.in_progress, y.completed, y.blocked, y.failed, y.cancelled, y.moving
+    FROM (SELECT id, title, goal, digest, source, options, first_task, last_task, imported_at, tests_wanted, stage_phase, stage_tests FROM plans
+      WHERE EXISTS (SELECT 1 FROM tallies o WHERE o.plan = plans.id AND o.pending + o.in_progress > 0) ORDER BY id LIMIT 64) p
+    JOIN tallies y ON y.plan = p.id ORDER BY y.plan, y.kind, y.phase";
 pub(super) const TASKS: &str =
     select_full!("FROM tasks t JOIN specs s ON s.task = t.id LEFT JOIN results r ON r.task = t.id WHERE t.id = ANY($1)");
 /// What depends on the tasks; the last column says on which.
@@ -661,13 +644,18 @@ impl Ledger {
                 }
             }
             LANES => self.lanes = rows.iter().map(read::lane).collect::<std::result::Result<_, _>>().ok(),
-            META => self.meta = rows.iter().map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect(),
-            PLANS => self.plans.extend(rows.iter().filter_map(|row| read::plan(row).ok()).map(|plan| (plan.id, plan))),
-            TALLIES => {
-                for tally in rows.iter().map(read::tally) {
-                    match tally {
-                        Ok(tally) => self.tallies.entry(tally.plan).or_default().push(tally),
-                        Err(_) => return self.tallies.clear(),
+            PLANS => {
+                for row in rows {
+                    match (read::plan(row), read::tally(row, read::PLAN_COLUMNS)) {
+                        (Ok(plan), Ok(tally)) => {
+                            self.tallies.entry(plan.id).or_default().push(tally);
+                            self.plans.insert(plan.id, plan);
+                        }
+                        (Err(_), _) | (_, Err(_)) => {
+                            // Whoever asks for it alone learns what is wrong with it.
+                            self.plans.clear();
+                            return self.tallies.clear();
+                        }
                     }
                 }
             }
