@@ -1,3 +1,4 @@
 //! What ganger's tests share; it ships nothing.
 
 pub mod model;
+pub mod postgres;

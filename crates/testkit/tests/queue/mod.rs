@@ -1,4 +1,4 @@
-//! The real queue behind the model's words: the orchestrator over a SQLite file in a folder of its own, with a clock that is moved by hand.
+//! The real queue behind the model's words: the orchestrator over a store that nobody else uses, with a clock that is moved by hand.
 
 use std::sync::Arc;
 
@@ -13,8 +13,10 @@ use engine::clock::ManualClock;
 use engine::error::Result;
 use engine::orchestrator::query::Standing;
 use engine::orchestrator::{Act, Answer, Orchestrator, Order, Patch, Settings, WorkerAct};
-use engine::store::sqlite::{Missing, SqliteStore, Use};
-use engine::store::{EventRow, Filter};
+use engine::store::address::Address;
+use engine::store::postgres::{PgAddress, PgStore, Time};
+use engine::store::sqlite::SqliteStore;
+use engine::store::{EventRow, Filter, Missing, Store, Use};
 use testkit::model::{Ask, Item, Need, Said};
 
 /// One of the three workers.
@@ -30,16 +32,52 @@ pub(crate) fn seen(events: &[EventRow], task: TaskId) -> Vec<Seen> {
         .collect()
 }
 
+/// Where the queue keeps its rows.
+pub(crate) enum Place {
+    File(tempfile::TempDir),
+    Schema(PgAddress),
+}
+
+impl Place {
+    pub(crate) fn file() -> Self {
+        Self::File(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn schema() -> Self {
+        let url = testkit::postgres::fresh_address();
+        let Ok(Address::Postgres(address)) = Address::parse(&url, std::path::Path::new("/")) else { panic!("{url}") };
+        Self::Schema(address)
+    }
+
+    fn open(&self, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
+        let clock = Arc::clone(clock);
+        match self {
+            Self::File(folder) => {
+                Arc::new(SqliteStore::open(&folder.path().join("ganger.db"), Use::Resident, Missing::Make, clock).unwrap())
+            }
+            Self::Schema(address) => Arc::new(PgStore::open(address, Use::Resident, Missing::Make, Time::Given(clock)).unwrap()),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Schema(address) = self {
+            engine::store::postgres::remove(address).unwrap();
+        }
+    }
+}
+
 /// The queue.
 pub(crate) struct Queue {
     pub(crate) clock: Arc<ManualClock>,
     door: Option<Orchestrator>,
-    folder: tempfile::TempDir,
+    place: Place,
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
-        let mut queue = Self { clock: Arc::new(ManualClock::new()), door: None, folder: tempfile::tempdir().unwrap() };
+    pub(crate) fn new(place: Place) -> Self {
+        let mut queue = Self { clock: Arc::new(ManualClock::new()), door: None, place };
         queue.reopen();
         queue
     }
@@ -47,9 +85,12 @@ impl Queue {
     /// Closes the store and opens it again, as another process would.
     pub(crate) fn reopen(&mut self) {
         self.door = None;
-        let path = self.folder.path().join("ganger.db");
-        let store = SqliteStore::open(&path, Use::Resident, Missing::Make, self.clock.clone()).unwrap();
-        self.door = Some(Orchestrator::new(Arc::new(store), Settings::default()));
+        self.door = Some(Orchestrator::new(self.place.open(&self.clock), Settings::default()));
+    }
+
+    /// Whether its leases end with the boot of the machine.
+    pub(crate) fn leases_end_with_the_boot(&self) -> bool {
+        matches!(self.place, Place::File(_))
     }
 
     fn door(&self) -> &Orchestrator {
