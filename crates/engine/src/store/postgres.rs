@@ -69,11 +69,12 @@ impl PgStore {
         Ok(Self { address: address.clone(), time, idle: Mutex::new(vec![session]), waker: PgWaker::new(address, how), lock })
     }
 
-    fn session(&self) -> Result<Session> {
+    /// A connection, and whether it was used before: then the server may have ended it meanwhile, and nobody has told us.
+    fn session(&self) -> Result<(Session, bool)> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
-            Some(session) if !session.is_closed() => Ok(session),
-            _ => Session::open(&self.address),
+            Some(session) if !session.is_closed() => Ok((session, true)),
+            _ => Session::open(&self.address).map(|session| (session, false)),
         }
     }
 
@@ -152,7 +153,7 @@ impl PgStore {
         expected: &Expected,
         work: &mut dyn FnMut(&dyn Transaction) -> Result<()>,
     ) -> std::result::Result<(), Trouble> {
-        let turn = self.take_turn(session, expected).map_err(Trouble::Database)?;
+        let turn = self.take_turn(session, expected).map_err(Trouble::Begin)?;
         if let Err(error) = work(&turn).and_then(|()| turn.flush()) {
             let mut line = session.borrow_mut();
             // The server may have taken the transaction away under the work: then that is what to tell, and perhaps to try again.
@@ -180,6 +181,8 @@ type Values<'v> = &'v [&'v (dyn tokio_postgres::types::ToSql + Sync)];
 
 /// Why a transaction did not come to its end.
 enum Trouble {
+    /// It did not begin.
+    Begin(tokio_postgres::Error),
     /// Its own doing.
     Own(Error),
     /// The database refused a statement, or was gone before the end: nothing is there.
@@ -197,7 +200,8 @@ impl Store for PgStore {
         let began = instant();
         let mut conflicts = 0;
         loop {
-            let session = RefCell::new(self.session()?);
+            let (session, was_used) = self.session()?;
+            let session = RefCell::new(session);
             let trouble = match self.try_write(&session, expected, work) {
                 Ok(()) => {
                     self.put_back(session);
@@ -210,7 +214,9 @@ impl Store for PgStore {
                     self.put_back(session);
                     return Err(error);
                 }
-                Trouble::Database(error) => {
+                // A connection that has gone while nobody used it: the next one, until there is none left of those.
+                Trouble::Begin(error) if was_used && is_gone(&error) => {}
+                Trouble::Begin(error) | Trouble::Database(error) => {
                     if is_conflict(&error) && conflicts < CONFLICTS_MAX {
                         conflicts += 1;
                     } else if !is_turn_late(&error) || began.elapsed() >= TURN_PATIENCE {
@@ -245,14 +251,17 @@ impl Store for PgStore {
     }
 
     fn read(&self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
-        let session = RefCell::new(self.session()?);
         let begin = |line: &mut Session| {
             line.send_batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
             line.query(CLOCK, &[])
         };
-        let rows = match begin(&mut session.borrow_mut()) {
-            Ok(rows) => rows,
-            Err(error) => return Err(failure(&error, &self.address)),
+        let (session, rows) = loop {
+            let (mut session, was_used) = self.session()?;
+            match begin(&mut session) {
+                Ok(rows) => break (RefCell::new(session), rows),
+                Err(error) if was_used && is_gone(&error) => {}
+                Err(error) => return Err(failure(&error, &self.address)),
+            }
         };
         let value = |index| rows.first().map_or(Ok(0), |row| row.try_get(index)).map_err(|error| failure(&error, &self.address));
         let snapshot = Rows { session: &session, address: &self.address, now: self.now(value(0)?) };
@@ -310,6 +319,11 @@ fn is_turn_late(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
 
+/// The connection is no more.
+fn is_gone(error: &tokio_postgres::Error) -> bool {
+    error.code().is_none() || is_going_down(error)
+}
+
 /// The server ends our connection: what it was doing may have come to its end or not.
 fn is_going_down(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| {
@@ -335,7 +349,7 @@ fn failure(error: &tokio_postgres::Error, address: &PgAddress) -> Error {
         "25006" => store("store_read_only", format!("the store {address} takes no changes: {said}"))
             .hint("this is a replica, or a server that is set to read-only: connect to the primary (…?target_session_attrs=read-write)"),
         "55P03" | "57014" => store("store_busy", format!("the store {address} was in use for {} s", TURN_PATIENCE.as_secs()))
-            .hint("find who keeps it: SELECT * FROM pg_stat_activity WHERE application_name = 'ganger'"),
+            .hint("find who keeps it: SELECT * FROM pg_stat_activity WHERE application_name LIKE 'ganger %'"),
         "42P01" | "42703" | "3F000" => store("damaged", format!("the tables of {address} are not those of this ganger: {said}"))
             .hint("check the schema of the address")
             .hint("ganger init --store URL   makes the schema or brings it up to date"),

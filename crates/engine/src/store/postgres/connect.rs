@@ -136,7 +136,7 @@ impl PgAddress {
     pub(super) fn config(&self) -> Result<Config> {
         let mut config: Config = self.url.parse().map_err(|error: tokio_postgres::Error| Error::bug(told(&error)))?;
         config
-            .application_name("ganger")
+            .application_name(format!("ganger {}", self.schema))
             .connect_timeout(CONNECT_PATIENCE)
             .keepalives_idle(Duration::from_secs(10))
             .keepalives_interval(Duration::from_secs(5))

@@ -1,0 +1,98 @@
+//! Connections that break, and hosts that keep what they should give back (A46, T8, T13).
+
+use super::*;
+use std::time::{Duration, Instant};
+
+use engine::error::Kind;
+use engine::store::{Store, Transaction};
+
+/// Ends the connections of this store, as a server does that is started anew.
+fn end_connections(place: &Place) -> String {
+    let schema = place.0.schema();
+    place.ask(&format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'ganger {schema}'"))
+}
+
+#[test]
+fn a_connection_that_was_ended_while_idle_is_made_anew() {
+    let place = Place::new();
+    let door = place.door();
+    for _ in 0..3 {
+        add(&door, 1).unwrap();
+        door.standing(None).unwrap();
+        assert_ne!(end_connections(&place), "0", "there was a connection to end");
+        add(&door, 1).unwrap();
+        end_connections(&place);
+        door.standing(None).unwrap();
+    }
+    assert_eq!(last_task(&door), TaskId(6));
+    audit(&door);
+}
+
+#[test]
+fn nothing_is_there_of_a_transaction_whose_connection_ended() {
+    let place = Place::new();
+    let store = place.store();
+    let mut work = |tx: &dyn Transaction| {
+        tx.put_meta("half", "done")?;
+        let pid = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 1735288690 AND objid = (SELECT oid FROM pg_namespace WHERE nspname = '";
+        assert_eq!(ask(&place.0, &format!("{pid}{}')", place.0.schema())).unwrap(), "t");
+        tx.meta("half").map(|_| ())
+    };
+    let error = store.write(&mut work).unwrap_err();
+    assert_eq!((error.kind, error.code), (Kind::Store, "store_unreachable"));
+    let mut half = Some(String::new());
+    let mut look = |snapshot: &dyn engine::store::Snapshot| {
+        half = snapshot.meta("half")?;
+        Ok(())
+    };
+    store.read(&mut look).unwrap();
+    assert_eq!(half, None);
+}
+
+/// A host that stops in the middle of a write keeps the turn only until the server takes it back.
+#[test]
+fn who_keeps_the_turn_for_nothing_loses_it() {
+    let place = Place::new();
+    let (stopped, waiting) = (place.store(), place.door());
+    let (has_turn, goes_on) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(move || {
+            let (told, wait) = std::sync::mpsc::channel::<()>();
+            let kept = stopped.write(&mut |tx| {
+                tx.put_meta("kept", "too long")?;
+                has_turn.send(told.clone()).unwrap();
+                // As a process that was stopped: until the other one has written.
+                wait.recv().unwrap();
+                tx.meta("kept").map(|_| ())
+            });
+            kept.unwrap_err().code
+        });
+        let go_on = goes_on.recv().unwrap();
+        let began = Instant::now();
+        add(&waiting, 1).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+        go_on.send(()).unwrap();
+        assert_eq!(other.join().unwrap(), "store_unreachable", "and what it had written is not there");
+    });
+    assert_eq!(waiting.look(|snapshot| snapshot.meta("kept")).unwrap(), None);
+    audit(&waiting);
+}
+
+/// What is acknowledged is in the server's log on disk, whatever the database has as its default (G1, T17).
+#[test]
+fn a_commit_waits_for_the_disk_whatever_the_default_is() {
+    let place = Place::new();
+    let database = place.ask("SELECT current_database()");
+    place.ask(&format!("ALTER DATABASE {database} SET synchronous_commit = off"));
+    let door = place.door();
+    let lost = (0..40)
+        .filter(|_| {
+            let before = place.ask("SELECT pg_current_wal_insert_lsn()");
+            add(&door, 1).unwrap();
+            // What was inserted before our transaction is flushed with it, at the latest.
+            place.ask(&format!("SELECT pg_current_wal_flush_lsn() >= '{before}'::pg_lsn")) != "t"
+        })
+        .count();
+    place.ask(&format!("ALTER DATABASE {database} RESET synchronous_commit"));
+    assert_eq!(lost, 0);
+}
