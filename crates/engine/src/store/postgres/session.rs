@@ -147,30 +147,38 @@ impl Session {
         rows
     }
 
-    /// Several statements at once, in order: one wait for all their rows.
+    /// Several statements at once, in order: one wait for all their rows, and one before for those that the server does not know yet.
     pub(super) fn query_all(&mut self, asked: &[(&'static str, &[&(dyn ToSql + Sync)])]) -> Result<Vec<Vec<Row>>, Error> {
+        let client = Arc::clone(&self.client);
+        let unknown: Vec<&'static str> = asked.iter().map(|(sql, _)| *sql).filter(|sql| !self.statements.contains_key(sql)).collect();
+        let prepared = self.all(unknown.iter().map(|sql| Box::pin(client.prepare(sql))).collect());
+        for (sql, statement) in unknown.iter().zip(prepared) {
+            self.statements.insert(sql, statement?);
+        }
         let mut statements = Vec::with_capacity(asked.len());
         for (sql, _) in asked {
             statements.push(self.statement(sql)?);
         }
-        let client = &self.client;
-        let mut futures: Vec<_> =
-            statements.iter().zip(asked).map(|(statement, (_, values))| Box::pin(client.query(statement, values))).collect();
-        let mut done: Vec<Option<Result<Vec<Row>, Error>>> = futures.iter().map(|_| None).collect();
+        let answers = self.all(statements.iter().zip(asked).map(|(statement, (_, values))| Box::pin(client.query(statement, values))).collect());
+        self.arrive()?;
+        answers.into_iter().collect()
+    }
+
+    /// Sends these in their order and waits for all of them.
+    fn all<F: Future + Unpin>(&self, mut futures: Vec<F>) -> Vec<F::Output> {
+        let mut done: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
         self.runtime.block_on(poll_fn(|context| {
             let mut pending = false;
             for (future, slot) in futures.iter_mut().zip(&mut done) {
                 if slot.is_none() {
-                    match future.as_mut().poll(context) {
-                        Poll::Ready(rows) => *slot = Some(rows),
+                    match Pin::new(future).poll(context) {
+                        Poll::Ready(output) => *slot = Some(output),
                         Poll::Pending => pending = true,
                     }
                 }
             }
             if pending { Poll::Pending } else { Poll::Ready(()) }
         }));
-        drop(futures);
-        self.arrive()?;
         done.into_iter().flatten().collect()
     }
 
