@@ -34,12 +34,13 @@ await ended "$command"
 if grep -q 'first: part 9$' out/diary.txt; then echo "its command, process $command, outlived it" >&2; exit 1; fi
 echo "its command, process $command, has ended with it"
 
-# The second worker finds the task free again and finishes it, then what waited for it.
-wait "$second" || :
+# The second worker notices within a second that the first has died, does the task anew and then what waited for it.
+wait "$second" || { echo "the worker 'second' has ended with an error" >&2; exit 1; }
 trap - EXIT
-if [ ! -s out/total ]; then
-    echo "nobody has picked the task up; 'ganger run' does what is left"
-    "$ganger" run --workers second
+if ! grep -q 'second: part 9$' out/diary.txt || [ ! -s out/total ]; then
+    echo "'second' has not done the work of 'first'" >&2
+    "$ganger" status >&2
+    exit 1
 fi
 
 echo

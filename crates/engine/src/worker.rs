@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::orchestrator::{Act, Answer, Card, Orchestrator, Order, WorkerAct};
 use crate::project::Project;
 use crate::random;
+use crate::services::monitor;
 use crate::store::{Listen, Listener};
 
 /// What a worker is told when it starts.
@@ -50,6 +51,8 @@ pub struct Shift {
 /// Between two looks at the store when nothing wakes an idle worker.
 const SLOW_POLL: Duration = Duration::from_secs(1);
 /// The longest wait between two tries while the store does not answer.
+/// How often an idle worker looks whether a colleague has died: a little less than it waits, so that each slow look is one.
+const COLLEAGUES_EVERY: Duration = Duration::from_millis(900);
 const STORE_RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long a worker goes on trying to reach the store.
 const STORE_PATIENCE: Duration = Duration::from_secs(600);
@@ -65,6 +68,7 @@ pub struct Worker<'p> {
     heartbeat: Duration,
     seen: Instant,
     _lock: NameLock,
+    colleagues_seen: Option<Instant>,
 }
 
 impl<'p> Worker<'p> {
@@ -89,7 +93,8 @@ impl<'p> Worker<'p> {
         let work = door.store().waker().listen(Listen::Work);
         let runner = Runner::new(project, door, &terms.name, mark, interrupt)?;
         let heartbeat = project.config().span("heartbeat")?;
-        Ok(Self { project, door, terms, runner, work, shift: Shift { completed: 0, failed: 0 }, heartbeat, seen: instant(), _lock: lock })
+        let shift = Shift { completed: 0, failed: 0 };
+        Ok(Self { project, door, terms, runner, work, shift, heartbeat, seen: instant(), colleagues_seen: None, _lock: lock })
     }
 
     /// Works until there is nothing more to wait for: `--once`, `--idle-exit`, or a signal.
@@ -148,7 +153,7 @@ impl<'p> Worker<'p> {
     fn report_and_claim(&mut self, report: Option<Order>, claim: bool) -> Result<Option<(Task, Claim)>> {
         let mut orders: Vec<Order> = report.into_iter().collect();
         // An idle worker looks before it writes, so that many of them do not queue for the store.
-        let claim = claim && (!orders.is_empty() || self.door.has_work_for(&self.terms.name)?);
+        let claim = claim && (!orders.is_empty() || self.door.has_work_for(&self.terms.name)? || self.finds_a_dead_colleague()?);
         if claim {
             let act = Act::Claim { worker: self.terms.name.clone(), only: None, nonce: Nonce(random::bytes()?) };
             orders.push(Order::new(Actor::Worker, act));
@@ -192,6 +197,14 @@ impl<'p> Worker<'p> {
         }
         self.runner.wait_idle(self.work.as_mut(), wait);
         Ok(())
+    }
+    /// Whether somebody has died on this machine and left a task: with no run around, nobody else would notice before its lease is over (G8).
+    fn finds_a_dead_colleague(&mut self) -> Result<bool> {
+        if planted!("idle_blind") || self.colleagues_seen.is_some_and(|at| at.elapsed() < COLLEAGUES_EVERY) {
+            return Ok(false);
+        }
+        self.colleagues_seen = Some(instant());
+        Ok(!patiently(|| monitor::tend_holders(self.project, self.door, &self.terms.name))?.is_empty())
     }
 
     /// The folder of the project, for messages.

@@ -12,6 +12,7 @@ use engine::files;
 use engine::orchestrator::{Act, Answer, Orchestrator, Order};
 use engine::project::Project;
 use engine::random;
+use engine::services::monitor::tend;
 use engine::store::Listen;
 use engine::worker::run::write_brief;
 
@@ -35,15 +36,22 @@ pub(crate) struct Args {
 
 /// Between two looks at the store when nothing wakes us.
 const SLOW_POLL: Duration = Duration::from_secs(1);
+/// How often whoever waits looks for dead workers: a little less than it waits, so that each slow look is one.
+const TEND_EVERY: Duration = Duration::from_millis(900);
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let (project, door) = context.open()?;
-    engine::services::monitor::tend(&project, &door)?;
+    tend(&project, &door)?;
+    let mut tended = instant();
     let until = args.wait.map(|wait| instant() + wait);
     let mut listener = until.map(|_| door.store().waker().listen(Listen::Work));
     loop {
         if let Some(listener) = &mut listener {
             listener.drain();
+        }
+        if tended.elapsed() >= TEND_EVERY {
+            tend(&project, &door)?;
+            tended = instant();
         }
         let act = Act::Claim { worker: args.worker.clone(), only: args.task, nonce: Nonce(random::bytes()?) };
         match context.apply(&door, Actor::Worker, act)? {

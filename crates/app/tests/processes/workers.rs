@@ -188,3 +188,43 @@ fn complete_runs_the_check_and_a_failing_one_leaves_the_claim_alive() {
     assert!(text(&stale.stderr).contains("\"stale_claim\""));
     shop.audit();
 }
+
+/// A task that its first attempt never finishes.
+const SECOND_TIME: &str = "echo $$ > pid.$GANGER_ATTEMPT; [ $GANGER_ATTEMPT = 2 ] || sleep 1000; echo $GANGER_WORKER > done";
+
+#[test]
+fn an_idle_worker_takes_over_at_once_when_a_colleague_is_killed() {
+    let shop = Shop::new(&[]);
+    shop.ok(&["add", "left behind", "--run", SECOND_TIME]);
+    let mut first = shop.start(&["work", "--worker", "first"]);
+    until("the first runs it", Duration::from_secs(20), || !shop.read("pid.1").is_empty());
+    shop.ok(&["add", "quick", "--run", "echo > quick"]);
+    let mut second = shop.start(&["work", "--worker", "second"]);
+    until("the second has had all that is left", Duration::from_secs(20), || shop.path("quick").exists());
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // Nobody else looks: no run, no command. The lease would last for two minutes.
+    until("the second does it", Duration::from_secs(20), || shop.read("done") == "second\n");
+    signal(second.id(), "TERM");
+    assert!(second.wait().unwrap().success());
+    let task = shop.task("T-001");
+    assert_eq!((task["completed_by"].as_str(), task["crashes"].as_u64()), (Some("second"), Some(1)));
+    assert_eq!(shop.events("worker_lost").len(), 1);
+    shop.audit();
+}
+
+#[test]
+fn whoever_waits_with_claim_gets_what_a_killed_worker_held() {
+    let shop = Shop::new(&[]);
+    shop.ok(&["add", "left behind", "--run", SECOND_TIME]);
+    let mut first = shop.start(&["work", "--worker", "first"]);
+    until("the first runs it", Duration::from_secs(20), || !shop.read("pid.1").is_empty());
+    let mut waiting = shop.start(&["claim", "--worker", "me", "--wait", "100s", "--json"]);
+    until("somebody waits", Duration::from_secs(20), || shop.json(&["workers"]).as_array().unwrap().len() == 2);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    until("it got the task", Duration::from_secs(20), || waiting.try_wait().unwrap().is_some());
+    let got: serde_json::Value = serde_json::from_slice(&waiting.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!((got["task"]["id"].as_str(), got["task"]["attempt"].as_u64()), (Some("T-001"), Some(2)));
+    shop.audit();
+}

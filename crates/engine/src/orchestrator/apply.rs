@@ -236,6 +236,10 @@ impl Book<'_> {
                 self.dismiss(name, actor)?;
             }
             WorkerAct::Lost { why } => {
+                // Many may find it dead at once: it is told once.
+                if self.worker(name)?.is_some_and(|worker| worker.lost_at.is_some() && worker.holding == 0) {
+                    return Ok(Answer::Done);
+                }
                 told(self, EventKind::WorkerLost, why)?;
                 self.take_back(name, |_| Command::Lose)?;
                 if let Some(worker) = self.worker(name)? {

@@ -1,16 +1,19 @@
 //! Who is dead: a worker of this machine whose process has ended gives its tasks back at once; leases say it of all others. Any command
 //! may call this, so nothing is stuck for want of a daemon (G8).
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use domain::event::Actor;
 use domain::id::WorkerName;
-use domain::task::TaskState;
+use domain::task::{Task, TaskState};
+use domain::worker::Worker;
 
 use crate::clock::instant;
 use crate::error::Result;
 use crate::orchestrator::{Act, Orchestrator, Order, WorkerAct};
 use crate::project::Project;
+use crate::store::Snapshot;
 use crate::worker::lock::{NameLock, Session, is_here};
 
 /// One look. Gives the workers that were found dead.
@@ -19,20 +22,60 @@ use crate::worker::lock::{NameLock, Session, is_here};
 /// Those of the store.
 pub fn tend(project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
     let (suspects, due) = door.look(|snapshot| {
-        let live = snapshot.live()?;
-        let holds = |name: &WorkerName| live.iter().any(|task| matches!(&task.state, TaskState::InProgress(held) if held.worker == *name));
-        let mut suspects = Vec::new();
-        for worker in snapshot.workers()? {
-            if (worker.lost_at.is_none() || holds(&worker.name))
-                && let Some(session) = snapshot.session(&worker.name)?
-                && let Ok(session) = serde_json::from_str::<Session>(&session)
-                && is_here(project, &worker.name, &session)
-            {
-                suspects.push((worker.name, session));
-            }
-        }
+        let holders = holders(snapshot)?;
+        let suspects = suspects(project, snapshot, |worker| worker.lost_at.is_none() || holders.contains(&worker.name))?;
         Ok((suspects, !snapshot.due(snapshot.now().store)?.is_empty()))
     })?;
+    let dead = bury(project, door, suspects)?;
+    if due {
+        door.apply_one(Order::new(Actor::Orchestrator, Act::Sweep))?;
+    }
+    Ok(dead)
+}
+
+/// The same for whoever waits for work: only those of the others that hold something are looked at, which costs next to nothing while
+/// nobody does. What is over by the clock a claim finds by itself.
+///
+/// # Errors
+/// Those of the store.
+pub fn tend_holders(project: &Project, door: &Orchestrator, me: &WorkerName) -> Result<Vec<WorkerName>> {
+    let suspects = door.look(|snapshot| {
+        let holders = holders(snapshot)?;
+        let others = |worker: &Worker| worker.name != *me && holders.contains(&worker.name);
+        if holders.iter().all(|name| name == me) { Ok(Vec::new()) } else { suspects(project, snapshot, others) }
+    })?;
+    bury(project, door, suspects)
+}
+
+/// Who holds something.
+fn holders(snapshot: &dyn Snapshot) -> Result<BTreeSet<WorkerName>> {
+    let holder = |task: Task| match task.state {
+        TaskState::InProgress(held) => Some(held.worker),
+        TaskState::Pending
+        | TaskState::Completed { .. }
+        | TaskState::Blocked(_)
+        | TaskState::Failed { .. }
+        | TaskState::Cancelled { .. } => None,
+    };
+    Ok(snapshot.live()?.into_iter().filter_map(holder).collect())
+}
+
+/// Those workers that are, or were, processes of this machine.
+fn suspects(project: &Project, snapshot: &dyn Snapshot, is_suspect: impl Fn(&Worker) -> bool) -> Result<Vec<(WorkerName, Session)>> {
+    let mut suspects = Vec::new();
+    for worker in snapshot.workers()?.into_iter().filter(is_suspect) {
+        if let Some(session) = snapshot.session(&worker.name)?
+            && let Ok(session) = serde_json::from_str::<Session>(&session)
+            && is_here(project, &worker.name, &session)
+        {
+            suspects.push((worker.name, session));
+        }
+    }
+    Ok(suspects)
+}
+
+/// Says of those whose lock is free that they are dead, which gives back what they hold.
+fn bury(project: &Project, door: &Orchestrator, suspects: Vec<(WorkerName, Session)>) -> Result<Vec<WorkerName>> {
     let mut dead = Vec::new();
     for (name, session) in suspects {
         if !NameLock::is_taken(project, &name)? {
@@ -46,9 +89,6 @@ pub fn tend(project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
                 dead.push(name);
             }
         }
-    }
-    if due {
-        door.apply_one(Order::new(Actor::Orchestrator, Act::Sweep))?;
     }
     Ok(dead)
 }
