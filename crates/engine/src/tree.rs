@@ -12,6 +12,7 @@ mod leftover;
 mod mark;
 mod order;
 mod phase;
+pub(crate) mod program;
 mod serve;
 mod spool;
 mod wait;

@@ -23,6 +23,7 @@ use crate::project::Project;
 use crate::random;
 use crate::services::monitor;
 use crate::store::{Listen, Listener};
+use crate::tree;
 
 /// What a worker is told when it starts.
 #[derive(Debug, Clone)]
@@ -50,9 +51,9 @@ pub struct Shift {
 
 /// Between two looks at the store when nothing wakes an idle worker.
 const SLOW_POLL: Duration = Duration::from_secs(1);
-/// The longest wait between two tries while the store does not answer.
 /// How often an idle worker looks whether a colleague has died: a little less than it waits, so that each slow look is one.
 const COLLEAGUES_EVERY: Duration = Duration::from_millis(900);
+/// The longest wait between two tries while the store does not answer.
 const STORE_RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long a worker goes on trying to reach the store.
 const STORE_PATIENCE: Duration = Duration::from_secs(600);
@@ -67,16 +68,28 @@ pub struct Worker<'p> {
     shift: Shift,
     heartbeat: Duration,
     seen: Instant,
-    _lock: NameLock,
     colleagues_seen: Option<Instant>,
+    _lock: NameLock,
 }
 
 impl<'p> Worker<'p> {
     /// Takes the name, ends what a killed predecessor left running, and joins the roster.
     ///
     /// # Errors
-    /// `worker_running` when the name is taken; those of the store.
+    /// `no_program` when its own command names none; `worker_running` when the name is taken; those of the store.
     pub fn start(project: &'p Project, door: &'p Orchestrator, terms: Terms, interrupt: Interrupt) -> Result<Self> {
+        if let Some(program) = terms.command.as_ref().and_then(|command| command.first()) {
+            // Before it has a name, or a task: it would fail one after the other.
+            let env = project.config().worker_env(&terms.name);
+            let path = env.into_iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path.into()).or_else(|| std::env::var_os("PATH"));
+            tree::program::find(program, path.as_deref(), project.root()).map_err(|why| {
+                Error::usage(
+                    "no_program",
+                    format!("cannot start '{}', which is to do the tasks: {why}", domain::text::escaped(program, 200)),
+                )
+                .hint("name a program on PATH, or a path of one, relative to the project's folder")
+            })?;
+        }
         let lock = NameLock::take(project, &terms.name)?;
         lock::end_leftovers(project, door, &terms.name)?;
         let mark = format!("ganger-{}", random::hex()?);
@@ -100,7 +113,7 @@ impl<'p> Worker<'p> {
     /// Works until there is nothing more to wait for: `--once`, `--idle-exit`, or a signal.
     ///
     /// # Errors
-    /// Those of a store that stays away for ten minutes.
+    /// `no_program` when its own command cannot be started any more; those of a store that stays away for ten minutes.
     pub fn work(&mut self) -> Result<Shift> {
         let mut report: Option<Order> = None;
         let mut idle_since = instant();
@@ -114,7 +127,15 @@ impl<'p> Worker<'p> {
                 self.wait_for_work(wait)?;
                 continue;
             };
-            report = Some(self.attempt(&task.0, task.1)?);
+            let order = self.attempt(&task.0, task.1)?;
+            if let Some(why) = self.runner.unfit() {
+                let why = why.to_owned();
+                self.report_and_claim(Some(order), false)?;
+                self.leave()?;
+                return Err(Error::refused("no_program", format!("its own command could not be started: failed to {why}"))
+                    .hint(format!("{} was given back: start the worker again when the program is there", task.0.id)));
+            }
+            report = Some(order);
             idle_since = instant();
         }
     }
@@ -144,6 +165,7 @@ impl<'p> Worker<'p> {
         self.seen = instant();
         match &order.act {
             Act::Report { command: domain::lifecycle::Command::Complete { .. }, .. } => self.shift.completed += 1,
+            _ if self.runner.unfit().is_some() => {}
             _ => self.shift.failed += 1,
         }
         Ok(order)
@@ -176,6 +198,15 @@ impl<'p> Worker<'p> {
         Ok(claimed)
     }
 
+    /// Whether somebody has died on this machine and left a task: with no run around, nobody else would notice before its lease is over (G8).
+    fn finds_a_dead_colleague(&mut self) -> Result<bool> {
+        if planted!("idle_blind") || self.colleagues_seen.is_some_and(|at| at.elapsed() < COLLEAGUES_EVERY) {
+            return Ok(false);
+        }
+        self.colleagues_seen = Some(instant());
+        Ok(!patiently(|| monitor::tend_holders(self.project, self.door, &self.terms.name))?.is_empty())
+    }
+
     /// How long to wait for work; `None` when it is time to leave.
     fn idle_wait(&self, idle_since: Instant) -> Option<Duration> {
         match self.terms.idle_exit {
@@ -197,14 +228,6 @@ impl<'p> Worker<'p> {
         }
         self.runner.wait_idle(self.work.as_mut(), wait);
         Ok(())
-    }
-    /// Whether somebody has died on this machine and left a task: with no run around, nobody else would notice before its lease is over (G8).
-    fn finds_a_dead_colleague(&mut self) -> Result<bool> {
-        if planted!("idle_blind") || self.colleagues_seen.is_some_and(|at| at.elapsed() < COLLEAGUES_EVERY) {
-            return Ok(false);
-        }
-        self.colleagues_seen = Some(instant());
-        Ok(!patiently(|| monitor::tend_holders(self.project, self.door, &self.terms.name))?.is_empty())
     }
 
     /// The folder of the project, for messages.

@@ -228,3 +228,49 @@ fn whoever_waits_with_claim_gets_what_a_killed_worker_held() {
     assert_eq!((got["task"]["id"].as_str(), got["task"]["attempt"].as_u64()), (Some("T-001"), Some(2)));
     shop.audit();
 }
+
+#[test]
+fn a_worker_whose_own_command_is_no_program_claims_nothing() {
+    let shop = Shop::new(&[]);
+    shop.ok(&["add", "one"]);
+    for command in ["my-agnet", "./my-agnet", ""] {
+        let worker = shop.run(&["--json", "work", "--worker", "api", "--once", "--", command]);
+        assert_eq!(worker.status.code(), Some(2), "{command:?}: {}", text(&worker.stderr));
+        let error: serde_json::Value = serde_json::from_slice(&worker.stderr).unwrap();
+        assert_eq!(error["error"]["code"], "no_program");
+        assert!(error["error"]["message"].as_str().unwrap().contains(command), "{error}");
+    }
+    assert_eq!(shop.task("T-001")["attempt"], 0);
+    assert_eq!(shop.json(&["workers"]).as_array().unwrap().len(), 0, "it did not join either");
+    // By a path it is looked for from the project, wherever the worker was started.
+    std::fs::create_dir(shop.path("sub")).unwrap();
+    std::fs::write(shop.path("agent.sh"), "#!/bin/sh\ngrep -q Objective && pwd > done\n").unwrap();
+    assert!(std::process::Command::new("chmod").args(["+x", "agent.sh"]).current_dir(shop.root()).status().unwrap().success());
+    let worker = shop.command(&["work", "--worker", "api", "--once", "--", "./agent.sh"]).current_dir(shop.path("sub")).output().unwrap();
+    assert!(worker.status.success(), "{}", text(&worker.stderr));
+    assert_eq!(shop.status_of("T-001"), "COMPLETED");
+    shop.audit();
+}
+
+#[test]
+fn a_worker_whose_own_command_vanishes_gives_its_task_back_and_leaves() {
+    let shop = Shop::new(&[]);
+    for title in ["one", "two", "three"] {
+        shop.ok(&["add", title]);
+    }
+    // Its interpreter is what vanishes: the file itself can be found all the time.
+    std::os::unix::fs::symlink("/bin/sh", shop.path("interpreter")).unwrap();
+    let script = format!("#!{}\nrm interpreter\n", shop.path("interpreter").display());
+    std::fs::write(shop.path("agent.sh"), script).unwrap();
+    assert!(std::process::Command::new("chmod").args(["+x", "agent.sh"]).current_dir(shop.root()).status().unwrap().success());
+    let worker = shop.run(&["work", "--worker", "api", "--json", "--", "./agent.sh"]);
+    assert_eq!(worker.status.code(), Some(1), "{}", text(&worker.stderr));
+    assert!(text(&worker.stderr).contains("\"no_program\""), "{}", text(&worker.stderr));
+    let two = shop.task("T-002");
+    assert_eq!(shop.status_of("T-001"), "COMPLETED");
+    assert_eq!((two["status"].as_str(), two["failures"].as_u64(), two["attempt"].as_u64()), (Some("PENDING"), Some(0), Some(1)));
+    assert_eq!(shop.task("T-003")["attempt"], 0);
+    let released = shop.events("task_released");
+    assert!(released[0]["data"]["note"].as_str().unwrap().contains("agent.sh"), "{released:?}");
+    shop.audit();
+}

@@ -4,7 +4,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, PipeReader};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -93,12 +92,10 @@ fn readable(path: &Path) -> io::Result<Stdio> {
 /// Where a program without `/` lies when the order brings a `PATH` of its own. std knows that too, but then forks.
 fn in_path_of(order: &Order, program: &str) -> Option<PathBuf> {
     let (_, path) = order.env.iter().rfind(|(name, _)| name == "PATH")?;
-    if program.is_empty() || program.contains('/') {
+    if program.contains('/') {
         return None;
     }
-    let folders = path.as_bytes().split(|byte| *byte == b':');
-    let candidates = folders.map(|folder| order.cwd.join(OsStr::from_bytes(folder)).join(program));
-    candidates.into_iter().find(|candidate| candidate.is_file() && access(candidate, Access::EXEC_OK).is_ok())
+    super::program::find(program, Some(OsStr::new(path)), &order.cwd).ok()
 }
 
 /// What stood in the way of a start. The kernel gives one number for a missing folder, program and interpreter.

@@ -57,6 +57,7 @@ pub struct Runner<'p> {
     bereft: Box<dyn Listener>,
     heartbeat: Duration,
     env: Vec<(String, String)>,
+    unfit: Option<String>,
 }
 
 /// What was run came to an end, or the worker must let go of it.
@@ -95,13 +96,19 @@ impl<'p> Runner<'p> {
         let bereft = door.store().waker().listen(Listen::Worker(name));
         let heartbeat = project.config().span("heartbeat")?;
         let env = project.config().worker_env(name);
-        Ok(Self { project, door, name: name.clone(), guardian: guardian(&mark)?, mark, interrupt, bereft, heartbeat, env })
+        Ok(Self { project, door, name: name.clone(), guardian: guardian(&mark)?, mark, interrupt, bereft, heartbeat, env, unfit: None })
     }
 
     /// Whether somebody asked to stop.
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.interrupt.times() > 0
+    }
+
+    /// Why the worker's own command could not be started: then no task is to blame, and the worker is of no use.
+    #[must_use]
+    pub fn unfit(&self) -> Option<&str> {
+        self.unfit.as_deref()
     }
 
     /// Notes something in the worker's log.
@@ -161,9 +168,15 @@ impl<'p> Runner<'p> {
         let output = self.project.output(task.id, claim.attempt.0, "");
         let command = Command_ { argv, stdin, output: &output, timeout: left(began), step: Step::Running };
         let mut told = false;
+        let is_own = command.stdin.is_some();
         let through = self.run(&command, view, claim, Some(started_at), &mut told)?;
         let ended = match through {
             Through::Ended(ended) => ended,
+            Through::NotStarted(Obstacle::ProgramMissing | Obstacle::ProgramRefused, error) if is_own => {
+                let command = Command::Release { claim, note: format!("its worker failed to {error}") };
+                self.unfit = Some(error);
+                return Ok(Order::new(Actor::Worker, Act::Report { command, result: None, ran: None }));
+            }
             other => return Ok(self.let_go(other, claim)),
         };
         let started_at = (!told).then_some(started_at);
