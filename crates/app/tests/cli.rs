@@ -2,6 +2,8 @@
 //! snapshots; what programs rely on (exit codes, shapes of JSON) is spelled out against the contract.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+#[path = "cli/briefs.rs"]
+mod briefs;
 #[path = "cli/codes.rs"]
 mod codes;
 #[path = "cli/desk.rs"]

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// Who says it (else GANGER_WORKER, else you)
     #[arg(long = "as", value_name = "W")]
     name: Option<String>,
-    /// The task that it is about
+    /// The task that it is about: its next brief quotes it
     #[arg(long, value_name = "ID")]
     task: Option<TaskId>,
     /// What to say, or - for stdin

@@ -294,26 +294,29 @@ impl Orchestrator {
     /// # Errors
     /// Those of the store.
     pub fn history(&self, id: TaskId, limit: u32) -> Result<Vec<EventRow>> {
-        self.look(|snapshot| {
-            let mut at = match snapshot.full(id)? {
-                Some(Ok(full)) => full.last_event,
-                Some(Err(_)) | None => None,
-            };
-            let mut found = Vec::new();
-            while let Some(seq) = at {
-                let Some(event) = snapshot.event(seq)? else { break };
-                at = event.earlier;
-                if event.kind != EventKind::MessagePosted || event.task == Some(id) {
-                    found.push(event);
-                }
-                if found.len() >= limit as usize {
-                    break;
-                }
-            }
-            found.reverse();
-            Ok(found)
+        self.look(|snapshot| match snapshot.full(id)? {
+            Some(Ok(full)) => history_of(snapshot, id, full.last_event, limit),
+            Some(Err(_)) | None => Ok(Vec::new()),
         })
     }
+}
+
+/// The events of a task up to its last one, the oldest first; at most `limit` of the newest.
+pub(crate) fn history_of(snapshot: &dyn Snapshot, id: TaskId, last: Option<EventSeq>, limit: u32) -> Result<Vec<EventRow>> {
+    let mut at = last;
+    let mut found = Vec::new();
+    while let Some(seq) = at {
+        let Some(event) = snapshot.event(seq)? else { break };
+        at = event.earlier;
+        if event.kind != EventKind::MessagePosted || event.task == Some(id) {
+            found.push(event);
+        }
+        if found.len() >= limit as usize {
+            break;
+        }
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// What a reader wants to know beside a task.

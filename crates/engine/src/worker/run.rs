@@ -18,7 +18,7 @@ use crate::brief;
 use crate::clock::{Clock, MachineClock, instant};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::orchestrator::query::TaskView;
+use crate::orchestrator::query::{TaskView, history_of};
 use crate::orchestrator::{Act, Orchestrator, Order, Ran};
 use crate::project::Project;
 use crate::random;
@@ -28,8 +28,8 @@ use crate::tree::{Ended, Guardian, How, Obstacle, Why, Word};
 
 /// How long a command may run before the store is told that it runs; shorter ones tell it with their outcome.
 const TELL_STARTED_AFTER: Duration = Duration::from_secs(1);
-/// How many events of a task's past a brief tells.
-const HISTORY_MAX: u32 = 50;
+/// How many events of a task's past are looked at for its brief.
+const HISTORY_MAX: u32 = 100;
 /// How many times a guardian that died is replaced for one command.
 const GUARDIANS_MAX: u32 = 3;
 
@@ -416,7 +416,7 @@ const STORE: &str = "GANGER_STORE";
 pub fn write_brief(project: &Project, door: &Orchestrator, view: &TaskView, claim: Claim) -> Result<PathBuf> {
     let task = &view.full.task;
     // One look for everything: a worker does this between any two tasks.
-    let (titles, lacking) = door.look(|snapshot| {
+    let (titles, lacking, history) = door.look(|snapshot| {
         let mut titles = Vec::with_capacity(view.full.after.len());
         for id in &view.full.after {
             if let Some(Ok(need)) = snapshot.full(*id)? {
@@ -434,7 +434,8 @@ pub fn write_brief(project: &Project, door: &Orchestrator, view: &TaskView, clai
             | TaskState::Failed { .. }
             | TaskState::Cancelled { .. } => Vec::new(),
         };
-        Ok((titles, lacking))
+        let history = history_of(snapshot, task.id, view.full.last_event, HISTORY_MAX)?;
+        Ok((titles, lacking, history))
     })?;
     let needs = titles
         .into_iter()
@@ -443,7 +444,6 @@ pub fn write_brief(project: &Project, door: &Orchestrator, view: &TaskView, clai
             (id, title, files::exists(&result).then(|| project.short(&result)))
         })
         .collect();
-    let history = if claim.attempt.0 > 1 || task.cycle > 0 { door.history(task.id, HISTORY_MAX)? } else { Vec::new() };
     let facts = brief::Facts {
         view,
         claim,
