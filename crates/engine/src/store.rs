@@ -280,6 +280,11 @@ pub trait Snapshot {
     /// # Errors
     /// Those of the store.
     fn dependents(&self, id: TaskId) -> Result<Vec<Task>>;
+    /// The BLOCKED tasks that name this one as what they wait for.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn blocked_on(&self, id: TaskId) -> Result<Vec<Task>>;
     /// The dependencies of a task that are FAILED or CANCELLED.
     ///
     /// # Errors

@@ -209,7 +209,7 @@ pub(crate) mod block {
         /// For what exactly
         #[arg(long, value_name = "T")]
         note: Option<String>,
-        /// The task that it waits for
+        /// The task that it waits for: with the reason dependency it goes on by itself when that one is COMPLETED
         #[arg(long, value_name = "ID")]
         on: Option<TaskId>,
     }

@@ -106,7 +106,13 @@ pub(super) fn why(view: &TaskView) -> String {
             Some(on) => format!("{}: {on}", blocked.reason),
             None => blocked.reason.to_string(),
         },
-        (Some(blocked), _) => format!("{}: {}", blocked.reason, first(&blocked.note)),
+        (Some(blocked), _) => {
+            let note = first(&blocked.note);
+            match blocked.on.map(|on| on.to_string()).filter(|on| !note.contains(on)) {
+                Some(on) => format!("{} on {on}: {note}", blocked.reason),
+                None => format!("{}: {note}", blocked.reason),
+            }
+        }
         (None, Some(failure)) if failure.note.is_empty() => failure.reason.to_string(),
         (None, Some(failure)) => format!("{}: {}", failure.reason, first(&failure.note)),
         (None, None) => String::new(),

@@ -249,3 +249,16 @@ fn poll_prints_lines_and_ends_with_the_verdict() {
     assert_eq!(line.as_object().unwrap().keys().collect::<Vec<_>>(), ["at", "id", "status"]);
     assert_eq!(Desk::new().run(&["poll"]).code, 0, "nothing to wait for");
 }
+
+#[test]
+fn a_task_that_is_blocked_on_another_says_on_which() {
+    let desk = Desk::new();
+    desk.ok(&["add", "paint it"]);
+    desk.ok(&["add", "build the wall"]);
+    let claim = desk.claim("amp", "T-001");
+    desk.ok(&["block", &claim, "--reason", "dependency", "--on", "T-002", "--note", "no wall yet"]);
+    assert!(desk.ok(&["show", "T-001"]).contains("dependency on T-002: no wall yet\n"));
+    let claim = desk.claim("amp", "T-002");
+    desk.ok(&["complete", &claim]);
+    assert_eq!(desk.json(&["show", "T-001"])["ready"], true, "it goes on by itself");
+}

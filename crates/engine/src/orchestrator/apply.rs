@@ -131,6 +131,7 @@ impl Book<'_> {
             Act::Claim { worker, only, nonce } => self.claim(worker, *only, *nonce, actor),
             Act::Report { command, result, ran } => {
                 let task = self.task(claim_of(command).ok_or_else(|| Error::bug("a report without a claim"))?.task)?;
+                self.may_wait_for(&task, command)?;
                 let after = self.carry_out(&task, command, actor)?;
                 if let Some(result) = result
                     && !result.is_empty()

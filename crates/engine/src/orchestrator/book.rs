@@ -8,7 +8,7 @@ use domain::id::{PlanId, TaskId, WorkerName};
 use domain::lifecycle::{Change, Command, Decision, transition};
 use domain::phase::{Counts, Stage, Tally, is_held, stage};
 use domain::schedule::Lane;
-use domain::task::{Kind, Status, Task, TaskState};
+use domain::task::{BlockReason, Blocked, Kind, Status, Task, TaskState};
 use domain::time::Now;
 use domain::worker::{Driver, Worker};
 
@@ -227,6 +227,9 @@ impl<'t> Book<'t> {
         }
         self.account(Some(before), Some(&after))?;
         self.move_dependents(before, &after)?;
+        if need(before) != Need::Met && need(&after) == Need::Met {
+            self.unblock_those_behind(after.id)?;
+        }
         Ok(after)
     }
 
@@ -312,6 +315,39 @@ impl<'t> Book<'t> {
             self.account(Some(&child), Some(&moved))?;
         }
         Ok(())
+    }
+
+    /// What was BLOCKED for want of this task goes on.
+    fn unblock_those_behind(&mut self, id: TaskId) -> Result<()> {
+        for task in self.tx.blocked_on(id)? {
+            if matches!(&task.state, TaskState::Blocked(blocked) if blocked.reason == BlockReason::Dependency) {
+                self.carry_out(&task, &Command::Unblock { note: format!("{id} is COMPLETED") }, Actor::Orchestrator)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody may wait for what will never come, or has come already: nothing would end that.
+    pub(super) fn may_wait_for(&mut self, task: &Task, command: &Command) -> Result<()> {
+        let Command::Block { blocked: Blocked { reason: BlockReason::Dependency, on: Some(on), .. }, .. } = command else { return Ok(()) };
+        // A claim that is over is what it would hear of first.
+        if matches!(transition(task, command, self.now, self.settings.rules)?, Decision::Already) {
+            return Ok(());
+        }
+        let refused = |message: String| {
+            Err(Error::refused("nothing_to_wait_for", message).hint("go on with the task, or block it for another reason"))
+        };
+        if *on == task.id {
+            return refused(format!("{on} cannot wait for itself"));
+        }
+        match self.task(*on)?.state {
+            TaskState::Completed { .. } => refused(format!("{on} is COMPLETED already: {} need not wait for it", task.id)),
+            TaskState::Pending
+            | TaskState::InProgress(_)
+            | TaskState::Blocked(_)
+            | TaskState::Failed { .. }
+            | TaskState::Cancelled { .. } => Ok(()),
+        }
     }
 
     fn plan(&mut self, id: PlanId) -> Result<&mut PlanBook> {

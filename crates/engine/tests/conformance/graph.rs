@@ -3,7 +3,9 @@
 use crate::shop::wish::{self, Wish, feature, features};
 use crate::shop::{Shop, claimed, code};
 use domain::event::{Actor, EventKind};
-use domain::task::{BlockReason, FailReason, Status};
+use domain::id::TaskId;
+use domain::lifecycle::Command;
+use domain::task::{BlockReason, Blocked, FailReason, Status};
 use engine::orchestrator::{Answer, Order};
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ cases![
     unblocking_a_child_of_a_dead_parent_is_refused,
     a_cancelled_child_does_not_come_back_by_itself,
     a_child_that_is_set_going_again_waits_as_before,
+    what_is_blocked_on_another_task_goes_on_when_that_is_done,
+    nobody_waits_for_what_is_done_or_for_itself,
     what_cannot_be_is_refused,
 ];
 
@@ -152,6 +156,42 @@ fn a_blocked_parent_is_no_dead_parent(shop: &mut Shop) {
     assert_eq!((shop.status(ids[1]), shop.task(ids[1]).dead), (Status::Pending, 0));
     shop.unblock(ids[0]);
     assert_eq!(shop.drain("amy"), ids);
+}
+
+/// Says that a task waits for another one.
+fn block_on(shop: &mut Shop, claim: domain::lease::Claim, reason: BlockReason, on: TaskId) -> engine::error::Result<()> {
+    let blocked = Blocked { reason, note: "it needs the other one".to_owned(), on: Some(on) };
+    shop.door.apply_one(Order::new(Actor::Worker, wish::report(Command::Block { claim, blocked }))).map(|_| ())
+}
+
+fn what_is_blocked_on_another_task_goes_on_when_that_is_done(shop: &mut Shop) {
+    let ids = shop.add(vec![feature("a"), feature("asks"), feature("b")]);
+    let (first, second) = (shop.claim_task("amy", ids[0]), shop.claim_task("amy", ids[1]));
+    block_on(shop, first, BlockReason::Dependency, ids[2]).unwrap();
+    block_on(shop, second, BlockReason::Question, ids[2]).unwrap();
+    let other = shop.claim("bob");
+    assert_eq!((other.task, shop.status(ids[0])), (ids[2], Status::Blocked));
+    shop.fail(other, FailReason::Reported);
+    assert_eq!(shop.status(ids[0]), Status::Blocked, "it is not done yet");
+    let other = shop.claim("bob");
+    shop.complete(other);
+    assert_eq!((shop.status(ids[0]), shop.status(ids[1])), (Status::Pending, Status::Blocked), "a question wants an answer");
+    let history = shop.door.history(ids[0], 10).unwrap();
+    let last = history.last().unwrap();
+    assert_eq!((last.kind, last.actor), (EventKind::TaskUnblocked, Actor::Orchestrator));
+    assert!(last.data.contains(&format!("{} is COMPLETED", ids[2])), "{}", last.data);
+    assert_eq!(shop.claim("cy").task, ids[0]);
+}
+
+fn nobody_waits_for_what_is_done_or_for_itself(shop: &mut Shop) {
+    let ids = shop.add(vec![feature("a"), feature("b")]);
+    shop.complete(shop.claim("amy"));
+    let claim = shop.claim("amy");
+    for on in ids {
+        assert_eq!(block_on(shop, claim, BlockReason::Dependency, on).unwrap_err().code, "nothing_to_wait_for");
+    }
+    shop.complete(claim);
+    assert_eq!(block_on(shop, claim, BlockReason::Dependency, claim.task).unwrap_err().code, "stale_claim");
 }
 
 fn unblocking_a_child_of_a_dead_parent_is_refused(shop: &mut Shop) {

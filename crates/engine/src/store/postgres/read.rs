@@ -293,6 +293,10 @@ impl Rows<'_> {
         self.tasks(select_task!("FROM edges e JOIN tasks t ON t.id = e.task WHERE e.needs = $1 ORDER BY t.id"), &[&i64::from(id.0)])
     }
 
+    pub(super) fn tasks_blocked_on(&self, id: TaskId) -> Result<Vec<(Task, i64)>> {
+        self.tasks(select_task!("FROM tasks t WHERE t.status = 3 AND t.block_on = $1 ORDER BY t.id"), &[&i64::from(id.0)])
+    }
+
     /// The tasks of a filter behind an id, at most a page.
     fn page(&self, filter: &Filter, after: i64, limit: i64) -> Result<Vec<Row>> {
         let mut sql = format!("{FULL} WHERE t.id > $1");
@@ -479,6 +483,10 @@ impl Snapshot for Rows<'_> {
 
     fn dependents(&self, id: TaskId) -> Result<Vec<Task>> {
         Ok(self.tasks_behind(id)?.into_iter().map(|(task, _)| task).collect())
+    }
+
+    fn blocked_on(&self, id: TaskId) -> Result<Vec<Task>> {
+        Ok(self.tasks_blocked_on(id)?.into_iter().map(|(task, _)| task).collect())
     }
 
     fn dead_needs(&self, id: TaskId) -> Result<Vec<TaskId>> {

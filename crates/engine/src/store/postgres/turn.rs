@@ -10,7 +10,7 @@ use domain::id::{EventSeq, LaneId, PlanId, RequestId, TaskId, WorkerName};
 use domain::lifecycle::Change;
 use domain::phase::{Stage, Tally};
 use domain::schedule::{Lane, LaneKey, Rank};
-use domain::task::{Spec, Task, TaskResult};
+use domain::task::{Spec, Task, TaskResult, TaskState};
 use domain::time::{Now, StoreTime, Timestamp};
 use domain::worker::Worker;
 
@@ -60,6 +60,8 @@ pub(super) struct Ledger {
     /// How far the ready tasks of a lane are known: all of them, or up to a rank.
     pub(super) ready: HashMap<LaneId, Option<Rank>>,
     pub(super) due: Option<Vec<TaskId>>,
+    /// What BLOCKED tasks named as what they wait for when the turn began; `None` when those are too many.
+    pub(super) awaited: Option<HashSet<TaskId>>,
     pub(super) workers: HashMap<WorkerName, Option<Worker>>,
     pub(super) plans: HashMap<PlanId, PlanRow>,
     pub(super) tallies: HashMap<PlanId, Vec<PlanTally>>,
@@ -312,6 +314,18 @@ impl Snapshot for Turn<'_> {
         }
         let behind = self.asked()?.tasks_behind(id)?;
         Ok(self.learn(behind))
+    }
+
+    fn blocked_on(&self, id: TaskId) -> Result<Vec<Task>> {
+        {
+            let ledger = self.ledger.borrow();
+            let waits = |known: &Known| matches!(&known.task.state, TaskState::Blocked(blocked) if blocked.on == Some(id));
+            if ledger.awaited.as_ref().is_some_and(|awaited| !awaited.contains(&id)) && !ledger.tasks.values().any(waits) {
+                return Ok(Vec::new());
+            }
+        }
+        let blocked = self.asked()?.tasks_blocked_on(id)?;
+        Ok(self.learn(blocked))
     }
 
     fn dead_needs(&self, id: TaskId) -> Result<Vec<TaskId>> {
@@ -599,11 +613,14 @@ impl Expected {
     }
 }
 
-/// The clock, the newest event, and the claims that are over by then.
+/// How many tasks that others are BLOCKED on are fetched: beyond that each is asked for.
+const AWAITED_MAX: usize = 1_000;
+/// The clock, the newest event, the claims that are over by then, and what others are BLOCKED on.
 pub(super) const BEGIN: &str = "WITH clock AS MATERIALIZED (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms)
     SELECT clock.ms, (SELECT coalesce(max(seq), 0) FROM events)::bigint,
       ARRAY(SELECT id FROM tasks WHERE status = 1 AND least(lease_until, timeout_at) <= coalesce($1, clock.ms)
-        AND NOT EXISTS (SELECT 1 FROM unreadable u WHERE u.task = tasks.id) ORDER BY least(lease_until, timeout_at), id)
+        AND NOT EXISTS (SELECT 1 FROM unreadable u WHERE u.task = tasks.id) ORDER BY least(lease_until, timeout_at), id),
+      ARRAY(SELECT DISTINCT block_on FROM tasks WHERE status = 3 AND block_on IS NOT NULL LIMIT 1001)
     FROM clock";
 pub(super) const REQUESTS: &str = "SELECT id, answer FROM requests WHERE id = ANY($1)";
 pub(super) const LANES: &str = "SELECT id, key FROM lanes ORDER BY id";
@@ -636,6 +653,8 @@ impl Ledger {
             BEGIN => {
                 let ids = rows.first().and_then(|row| read::get::<Vec<i64>>(row, 2).ok());
                 self.due = ids.and_then(|ids| ids.into_iter().map(read::task_id).collect::<std::result::Result<_, _>>().ok());
+                let ids = rows.first().and_then(|row| read::get::<Vec<i64>>(row, 3).ok()).filter(|ids| ids.len() <= AWAITED_MAX);
+                self.awaited = ids.and_then(|ids| ids.into_iter().map(read::task_id).collect::<std::result::Result<_, _>>().ok());
             }
             REQUESTS => {
                 let found: HashMap<&str, &str> = rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect();

@@ -411,6 +411,10 @@ impl Snapshot for Rows<'_> {
         self.tasks(select_task!("FROM edges e JOIN tasks t ON t.id = e.task WHERE e.needs = ?1 ORDER BY t.id"), [id.0])
     }
 
+    fn blocked_on(&self, id: TaskId) -> Result<Vec<Task>> {
+        self.tasks(select_task!("FROM tasks t WHERE t.status = 3 AND t.block_on = ?1 ORDER BY t.id"), [id.0])
+    }
+
     fn dead_needs(&self, id: TaskId) -> Result<Vec<TaskId>> {
         let sql = "SELECT e.needs FROM edges e JOIN tasks t ON t.id = e.needs WHERE e.task = ?1 AND t.status IN (4, 5) ORDER BY e.needs";
         self.all(sql, [id.0], |row| get(row, 0).map(TaskId))?.into_iter().map(|id| self.whole("edges", id)).collect()

@@ -33,6 +33,7 @@ CREATE TABLE tasks (
 ) STRICT;
 CREATE INDEX tasks_ready ON tasks (lane, phase, priority, path_ms DESC, id) WHERE status = 0 AND waiting = 0 AND held = 0;
 CREATE INDEX tasks_live ON tasks (min(lease_until, timeout_at)) WHERE status = 1;
+CREATE INDEX tasks_blocked ON tasks (block_on) WHERE status = 3;
 CREATE INDEX tasks_tests ON tasks (plan) WHERE kind = 1 AND status = 0;
 CREATE INDEX tasks_later ON tasks (plan, phase) WHERE kind = 0 AND held = 1;
 CREATE TABLE specs (task INTEGER PRIMARY KEY REFERENCES tasks (id), title TEXT NOT NULL, more TEXT) STRICT;
