@@ -109,6 +109,9 @@ impl Worker {
             return belief(WorkerState::Paused, "set aside by `ganger workers pause`".to_owned());
         }
         if let Some(lost_at) = self.lost_at {
+            if self.has_left() {
+                return belief(WorkerState::Gone, format!("it left {} ago, holding nothing", ago(lost_at)));
+            }
             return belief(WorkerState::Gone, format!("its process ended {} ago", ago(lost_at)));
         }
         if let Some(until) = self.limited_until
@@ -134,6 +137,12 @@ impl Worker {
             Some(at) if now.since(at) > silence_max => belief(WorkerState::Gone, format!("last heard of {} ago", ago(at))),
             Some(at) => belief(WorkerState::Idle, format!("holds nothing, heard of {} ago", ago(at))),
         }
+    }
+
+    /// Whether the worker said that it leaves, and has not come back.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.lost_at.is_some() && self.lost_at == self.seen_at
     }
 
     /// Since when the worker counts as gone or limited; `None` while it is neither.

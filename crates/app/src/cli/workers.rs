@@ -146,7 +146,7 @@ pub(super) fn table(views: &[WorkerView]) -> Table {
         table.row(vec![
             view.worker.name.as_str().into(),
             view.worker.driver.as_str().into(),
-            Cell::new(view.belief.state.as_str()).tint(tint(view.belief.state)),
+            state(view),
             view.sight.task.map_or_else(String::new, |id| id.to_string()).into(),
             domain::time::show_duration(std::time::Duration::from_secs(view.sight.idle.as_secs())).replace("0ms", "0s").into(),
             domain::time::show_duration(std::time::Duration::from_secs(view.sight.runtime.as_secs())).replace("0ms", "0s").into(),
@@ -155,6 +155,14 @@ pub(super) fn table(views: &[WorkerView]) -> Table {
         ]);
     }
     table
+}
+
+/// What is believed of it; one that said good-bye is nothing to worry about.
+fn state(view: &WorkerView) -> Cell {
+    match view.belief.state {
+        WorkerState::Gone if view.worker.has_left() => Cell::new("left").tint(Tint::Dim),
+        state => Cell::new(state.as_str()).tint(tint(state)),
+    }
 }
 
 fn tint(state: WorkerState) -> Tint {

@@ -248,6 +248,8 @@ impl Book<'_> {
                 }
             }
             WorkerAct::Left => {
+                // That it says so is the last that is heard of it; whoever dies is not heard of at that moment.
+                self.seen(name)?;
                 if let Some(worker) = self.worker(name)? {
                     worker.lost_at = Some(now.store);
                 }

@@ -16,6 +16,7 @@ cases![
     a_lost_worker_loses_what_it_holds_at_once,
     a_lost_worker_that_speaks_is_there_again,
     a_worker_that_left_is_gone,
+    a_death_is_told_once_however_many_find_it,
     a_removed_worker_loses_what_it_holds_and_is_off_the_roster,
     a_removed_worker_may_come_back,
     removing_a_worker_is_no_crash_of_the_task,
@@ -105,6 +106,26 @@ fn a_worker_that_left_is_gone(shop: &mut Shop) {
     shop.must_change_worker("amy", WorkerAct::Left);
     assert_eq!(shop.state_of("amy"), WorkerState::Gone);
     assert_eq!(shop.count(EventKind::WorkerLost), 0);
+    // It is told apart from one that died, until it is back.
+    let has_left = |shop: &Shop, name: &str| {
+        shop.door.workers().unwrap().iter().any(|view| view.worker.name.as_str() == name && view.worker.has_left())
+    };
+    assert!(has_left(shop, "amy"));
+    shop.is_there("amy", "");
+    assert!(!has_left(shop, "amy"));
+}
+
+fn a_death_is_told_once_however_many_find_it(shop: &mut Shop) {
+    let id = shop.add_one(feature("a"));
+    shop.claim("amy");
+    for _ in 0..3 {
+        shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned() });
+    }
+    assert_eq!((shop.count(EventKind::WorkerLost), shop.task(id).crashes), (1, 1));
+    // With a claim that it got afterwards it is another death.
+    shop.claim("amy");
+    shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned() });
+    assert_eq!((shop.count(EventKind::WorkerLost), shop.task(id).crashes), (2, 2));
 }
 
 fn a_removed_worker_loses_what_it_holds_and_is_off_the_roster(shop: &mut Shop) {
