@@ -25,6 +25,7 @@ mod show;
 mod status;
 mod task;
 mod values;
+mod waits;
 mod work;
 mod workers;
 

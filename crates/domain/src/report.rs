@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use self::journal::{FALLBACKS_MAX, Fallback, Happened, Hours, Journal, Lost, Run, Trail};
 pub use self::lines::{Fix, Line, TestLine, Verdict};
 pub use self::problems::{Expired, Failed, Problems, Waiting};
-pub use self::waits::{WAITS_MAX, Wait, Why, moved_by};
+pub use self::waits::{Hands, HeldTests, WAITS_MAX, Wait, Why, held_tests, moved_by, waits};
 use crate::event::words;
 use crate::id::{PlanId, TaskId, WorkerName};
 use crate::phase::Counts;
@@ -115,6 +115,8 @@ pub struct Report {
     pub tests: Vec<TestLine>,
     /// Features that no task tests.
     pub untested: Vec<TaskId>,
+    /// Tests that wait for the end of the features.
+    pub held_tests: Vec<HeldTests>,
     /// What went wrong.
     pub problems: Problems,
     /// What waits for a person.
@@ -168,7 +170,11 @@ impl From<&Parts<'_>> for Report {
         let outcome = outcome(parts);
         let tests_wanted = parts.wanted == parts.counts;
         let tested_by = tests.iter().filter_map(|test| Some((test.feature?, test.id))).collect();
-        let (waits, waits_more) = waits::waits(parts, outcome, at);
+        let hands = match outcome {
+            Outcome::Unfinished | Outcome::Stopped => Hands::Missing,
+            Outcome::Nothing | Outcome::NotBegun | Outcome::UnderWay | Outcome::Done => Hands::AtWork,
+        };
+        let (waits, waits_more) = waits(parts.tasks, parts.lanes, parts.workers, hands);
         Self {
             plans: parts.plans.to_vec(),
             outcome,
@@ -186,6 +192,7 @@ impl From<&Parts<'_>> for Report {
                 .collect(),
             tests,
             untested,
+            held_tests: if tests_wanted { held_tests(parts.tasks) } else { Vec::new() },
             problems: problems::problems(parts, at),
             waits,
             waits_more,

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use domain::event::EventKind;
 use domain::id::{EventSeq, PlanId, TaskId, WorkerName};
+use domain::report::{Report, Wait, words};
 use domain::task::Status;
 use engine::clock::{instant, local_hour};
 use engine::error::{Error, Result};
 use engine::orchestrator::query::Standing;
 use engine::orchestrator::{Answer, Orchestrator};
 use engine::project::Project;
-use engine::services::foreman::{Foreman, Stuck, wanted};
+use engine::services::foreman::{Foreman, wanted};
 use engine::store::sqlite::Use;
 use engine::store::{EventRow, Listen};
 use engine::worker::run::Asked;
@@ -20,7 +21,7 @@ use engine::worker::{Terms, Worker};
 use engine::{files, planning, random};
 use serde_json::json;
 
-use super::{plan, values};
+use super::{plan, values, waits};
 use crate::context::Context;
 use crate::exit;
 use crate::output::{Tint, tinted};
@@ -55,6 +56,8 @@ pub(crate) struct Args {
     detach: bool,
 }
 
+/// The outcome of a run that did everything.
+const DONE: &str = "done";
 /// Looks come at least this far apart, however much happens: each costs the workers a little of the machine.
 const LOOK_APART: Duration = Duration::from_millis(100);
 /// Near the end they come closer, so that it is noticed at once; near means that so few tasks are open.
@@ -96,17 +99,16 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let standing = door.standing(scope)?;
     let success = foreman.is_success(&standing);
     let outcome = match (success, ended) {
-        (true, _) => "done",
+        (true, _) => DONE,
         (false, Ended::Over) => "unfinished",
         (false, Ended::Stopped) => "stopped",
     };
-    foreman.finish(outcome)?;
+    let report = foreman.finish(outcome)?;
     progress.show(context, &door, &standing)?;
     progress.clear(context);
     foreman.roster().wait_for_end(LEAVE_MAX);
-    let stuck = if success { Vec::new() } else { foreman.stuck()? };
     context.notices(&door);
-    tell(context, &project, &standing, outcome, &stuck)?;
+    tell(context, &project, &standing, outcome, &report)?;
     Ok(if success { exit::DONE } else { exit::REFUSED })
 }
 
@@ -390,22 +392,27 @@ fn titles(door: &Orchestrator, events: &[EventRow]) -> Result<HashMap<TaskId, St
 }
 
 /// The last word: how it stands, what waits for a person, where the report is.
-fn tell(context: &mut Context, project: &Project, standing: &Standing, outcome: &str, stuck: &[Stuck]) -> Result<()> {
+fn tell(context: &mut Context, project: &Project, standing: &Standing, outcome: &str, report: &Report) -> Result<()> {
     let counts: serde_json::Map<String, serde_json::Value> =
         Status::ALL.iter().map(|status| (status.as_str().to_owned(), standing.counts.of(*status).into())).collect();
-    let report = project.report();
+    let (file, language) = (project.report(), project.language());
+    // A run without tests that did all the rest leaves nothing to do, though its tests are there.
+    let waiting = if outcome == DONE { &[] as &[Wait] } else { &report.waits };
     if context.json {
-        let stuck: Vec<_> = stuck
+        let stuck: Vec<_> = waiting
             .iter()
-            .map(|stuck| json!({ "id": stuck.task.to_string(), "title": stuck.title, "why": stuck.why, "command": stuck.command }))
+            .map(|wait| {
+                let id = wait.tasks.first().map(ToString::to_string);
+                json!({ "id": id, "count": wait.count, "title": wait.title, "why": waits::why(wait, language), "command": wait.command })
+            })
             .collect();
         return context
             .printer
-            .json(&json!({ "outcome": outcome, "counts": counts, "percent": standing.percent(), "stuck": stuck, "report": report }));
+            .json(&json!({ "outcome": outcome, "counts": counts, "percent": standing.percent(), "stuck": stuck, "report": file }));
     }
     let color = context.printer.color;
     let word = match outcome {
-        "done" => tinted("done", Tint::Green, color),
+        DONE => tinted(DONE, Tint::Green, color),
         other => tinted(other, Tint::Red, color),
     };
     let parts: Vec<String> = Status::ALL
@@ -414,15 +421,14 @@ fn tell(context: &mut Context, project: &Project, standing: &Standing, outcome: 
         .map(|status| format!("{} {status}", standing.counts.of(*status)))
         .collect();
     context.printer.line(&format!("{word}: {}", if parts.is_empty() { "there was nothing to do".to_owned() } else { parts.join(", ") }));
-    for stuck in stuck {
-        context.printer.line(&format!(
-            "  {} {}: {}",
-            stuck.task,
-            domain::text::escaped(&stuck.title, 80),
-            domain::text::escaped(&stuck.why, 160)
-        ));
-        context.printer.line(&format!("    {}", tinted(&stuck.command, Tint::Blue, color)));
+    for line in waits::lines(waiting, if waiting.is_empty() { 0 } else { report.waits_more }, language, color) {
+        context.printer.line(&line);
     }
-    context.printer.line(&format!("report: {}", files::shown(&report)));
+    if outcome != DONE {
+        for held in &report.held_tests {
+            context.printer.line(&format!("  {}", words::held_tests(language, held)));
+        }
+    }
+    context.printer.line(&format!("report: {}", files::shown(&file)));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `ganger show`.
 
 use domain::id::TaskId;
-use domain::task::TaskState;
+use domain::task::{Kind, TaskState};
 use domain::time::show_duration;
 use engine::clock::rfc3339;
 use engine::error::Result;
@@ -91,7 +91,10 @@ impl Page<'_> {
         if view.ready {
             standing.push_str(", ready");
         } else if task.held {
-            standing.push_str(", its phase has not begun");
+            standing.push_str(match task.kind {
+                Kind::Test => ", tests begin when no feature can go on",
+                Kind::Feature | Kind::Fix => ", its phase has not begun",
+            });
         }
         let label = self.tinted(&format!("{:<width$}", "status", width = self.indent), Tint::Dim);
         self.context.printer.line(&format!("{label}{standing}"));

@@ -1,12 +1,15 @@
 //! `ganger status`.
 
+use domain::id::PlanId;
+use domain::report::words;
 use domain::task::Status;
 use engine::error::Result;
 use engine::orchestrator::Orchestrator;
 use engine::orchestrator::query::{Standing, TaskView};
-use engine::store::Filter;
+use engine::project::Project;
+use engine::services::reporter;
 
-use super::{list, values, workers};
+use super::{list, values, waits, workers};
 use crate::context::Context;
 use crate::output::table::terminal_width;
 use crate::output::{Tint, tinted};
@@ -19,9 +22,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     plan: Option<u32>,
 }
-
-/// How many tasks of a kind people see that wait for somebody.
-const LISTED_MAX: u32 = 20;
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let (project, door) = context.open()?;
@@ -39,9 +39,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
                 context.printer.line(&line);
             }
         }
-        let stuck = |status| Filter { statuses: vec![status], plan, limit: Some(LISTED_MAX), ..Filter::default() };
-        tell(context, &door, &standing, &stuck(Status::Failed))?;
-        tell(context, &door, &standing, &stuck(Status::Blocked))?;
+        waiting(context, &project, &door, plan)?;
         for id in &standing.stale {
             context.printer.line(&format!("{} {id}: its lease or its time is over", tinted("stale", Tint::Red, context.printer.color)));
         }
@@ -50,7 +48,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// `42% · phase features · 3 PENDING, 2 COMPLETED`.
+/// `42% · phase features · 3 PENDING, 2 COMPLETED`; at the end `done` or `over, with failures`.
 fn head(context: &mut Context, standing: &Standing) {
     let color = context.printer.color;
     let counts: Vec<String> = Status::ALL
@@ -63,37 +61,34 @@ fn head(context: &mut Context, standing: &Standing) {
         return;
     }
     let percent = tinted(&format!("{}%", standing.percent()), Tint::Bold, color);
-    context.printer.line(&format!("{percent} · phase {} · {}", standing.phase(), counts.join(", ")));
+    context.printer.line(&format!("{percent} · {} · {}", phase(standing), counts.join(", ")));
 }
 
-/// The tasks of the filter with why they wait and what would move them.
-fn tell(context: &mut Context, door: &Orchestrator, standing: &Standing, filter: &Filter) -> Result<()> {
-    let all: u32 = filter.statuses.iter().map(|status| standing.counts.of(*status)).sum();
-    if all == 0 {
-        return Ok(());
+/// The phase for people: that it is over is no success by itself.
+fn phase(standing: &Standing) -> String {
+    match standing.phase() {
+        "done" if standing.counts.of(Status::Failed) > 0 => "over, with failures".to_owned(),
+        "done" => "done".to_owned(),
+        phase => format!("phase {phase}"),
     }
-    let mut views: Vec<TaskView> = Vec::new();
-    door.list(filter, |view| {
-        views.push(view);
-        Ok(true)
-    })?;
-    context.printer.line("");
-    let color = context.printer.color;
-    for view in &views {
-        let task = &view.full.task;
-        let status = tinted(task.status().as_str(), list::tint(task.status()), color);
-        context.printer.line(&format!("{status} {} {}", task.id, domain::text::escaped(&view.full.spec.title, 80)));
-        let why = why(view);
-        if !why.is_empty() {
-            context.printer.line(&format!("  {why}"));
-        }
-        if let Some(command) = view.moved_by() {
-            context.printer.line(&format!("  {}", tinted(&command, Tint::Blue, color)));
+}
+
+/// What waits for whom, and what would move it.
+fn waiting(context: &mut Context, project: &Project, door: &Orchestrator, plan: Option<PlanId>) -> Result<()> {
+    let waiting = reporter::waits(door, plan)?;
+    let language = project.language();
+    if !waiting.waits.is_empty() {
+        context.printer.line("");
+        context.printer.line(&format!("{}:", words::words(language).waits));
+        for line in waits::lines(&waiting.waits, waiting.more, language, context.printer.color) {
+            context.printer.line(&line);
         }
     }
-    if all as usize > views.len() {
-        let words: Vec<String> = filter.statuses.iter().map(|status| status.as_str().to_ascii_lowercase()).collect();
-        context.printer.line(&format!("… {} more: ganger list --status {}", all as usize - views.len(), words.join(",")));
+    if !waiting.held_tests.is_empty() {
+        context.printer.line("");
+        for held in &waiting.held_tests {
+            context.printer.line(&words::held_tests(language, held));
+        }
     }
     Ok(())
 }

@@ -59,16 +59,11 @@ fn status_says_what_waits_and_what_would_move_it() {
     amp     pull busy
     kiro    pull unknown
 
-    FAILED T-006 order a crane
-      reported: no crane is free
-      ganger retry T-006
-
-    BLOCKED T-005 ask for the colour
-      question: red or blue?
-      ganger answer T-005 "…"
-    BLOCKED T-007 lift the roof
-      dependency: T-006 did not complete
-      ganger retry T-006
+    Waits for you:
+      T-005 ask for the colour: BLOCKED (a question): red or blue?
+        ganger answer T-005 "…"
+      T-006 order a crane: FAILED (it reported a failure): no crane is free; 1 task waits behind it
+        ganger retry T-006
     "#);
     let bare = Desk::new();
     insta::assert_snapshot!(bare.ok(&["status"]), @"there are no tasks: `ganger add`, `ganger plan`");
@@ -261,4 +256,63 @@ fn a_task_that_is_blocked_on_another_says_on_which() {
     let claim = desk.claim("amp", "T-002");
     desk.ok(&["complete", &claim]);
     assert_eq!(desk.json(&["show", "T-001"])["ready"], true, "it goes on by itself");
+}
+
+#[test]
+fn every_task_that_waits_for_somebody_is_shown_with_what_moves_it() {
+    let desk = Desk::new();
+    desk.ok(&["add", "build the wall", "--run", "true", "--test", "true"]);
+    desk.ok(&["add", "proofread it", "--needs", "editor"]);
+    desk.ok(&["add", "paint it", "--assign", "amp"]);
+    desk.ok(&["workers", "add", "amp"]);
+    let shown = desk.ok(&["status"]);
+    let waits = shown.split_once("\n\nWaits for you:\n").unwrap().1;
+    insta::assert_snapshot!(waits, @r"
+      T-001 build the wall: ready, and no run goes on
+        ganger run
+      T-003 proofread it: it has no command: a person or an agent must do it
+        ganger workers add NAME --can editor && ganger claim --worker NAME --task T-003
+      T-004 paint it: it waits for amp
+        ganger claim --worker amp --task T-004
+    ");
+    // What is shown can be pasted.
+    desk.ok(&["workers", "add", "eve", "--can", "editor"]);
+    desk.ok(&["claim", "--worker", "eve", "--task", "T-003"]);
+    desk.ok(&["claim", "--worker", "amp", "--task", "T-004"]);
+}
+
+#[test]
+fn tests_say_which_feature_they_wait_for() {
+    let desk = Desk::new();
+    desk.ok(&["add", "build the wall", "--run", "true", "--test", "true"]);
+    desk.ok(&["add", "proofread it", "--needs", "editor"]);
+    let ran = desk.run(&["run", "--workers", "1"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let why = "T-002 waits: T-003 is still open, and tests begin when no feature can go on";
+    assert!(ran.out.contains(why) && ran.out.contains("ganger workers add NAME --can editor && ganger claim"), "{ran:?}");
+    assert!(!ran.out.contains("nobody on the roster takes it"), "{ran:?}");
+    assert!(desk.ok(&["status"]).contains(why));
+    assert!(desk.ok(&["report"]).contains(&format!("{why}.\n")));
+    assert!(desk.ok(&["show", "T-002"]).contains("PENDING, tests begin when no feature can go on"));
+    assert_eq!(desk.json(&["report"])["held_tests"], serde_json::json!([{ "tests": ["T-002"], "count": 1, "on": "T-003" }]));
+}
+
+#[test]
+fn the_end_is_told_as_it_is() {
+    let desk = Desk::new();
+    desk.ok(&["add", "build the wall", "--run", "true"]);
+    assert_eq!(desk.run(&["run", "--workers", "1"]).code, 0);
+    let shown = desk.ok(&["status"]);
+    assert!(shown.starts_with("100% · done · 1 COMPLETED\n"), "{shown}");
+    // Whoever left in order is not told as if he had died; programs read what they always read.
+    let worker = shown.lines().find(|line| line.starts_with("agent-01")).unwrap();
+    assert!(worker.contains("  left  ") && worker.contains("it left ") && !worker.contains("gone"), "{shown}");
+    assert_eq!(desk.json(&["status"])["workers"][0]["state"], "gone");
+    desk.ok(&["add", "order a crane", "--run", "echo no crane is free; exit 3", "--attempts", "1"]);
+    let ran = desk.run(&["run", "--workers", "1"]);
+    let why = "T-002 order a crane: FAILED (it reported a failure): no crane is free\n    ganger retry T-002\n";
+    assert!(ran.code == 1 && ran.out.contains(why), "{ran:?}");
+    let shown = desk.ok(&["status"]);
+    assert!(shown.starts_with("50% · over, with failures · ") && shown.contains(why.trim_end()), "{shown}");
+    assert_eq!(desk.json(&["status"])["phase"], "done");
 }

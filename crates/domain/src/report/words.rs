@@ -344,6 +344,37 @@ pub fn waits_for(language: Language, on: &str, status: &str) -> String {
     }
 }
 
+/// Why tests have not begun.
+#[must_use]
+pub fn held_tests(language: Language, held: &super::HeldTests) -> String {
+    let mut ids: Vec<String> = held.tests.iter().map(ToString::to_string).collect();
+    let more = held.count.saturating_sub(u32::try_from(ids.len()).unwrap_or(0));
+    if more > 0 {
+        ids.push(format!("… (+{more})"));
+    }
+    let (ids, on) = (ids.join(", "), held.on);
+    match language {
+        Language::En => {
+            format!("{ids} wait{}: {on} is still open, and tests begin when no feature can go on", if held.count == 1 { "s" } else { "" })
+        }
+        Language::Fr => {
+            let verb = if held.count == 1 { "attend" } else { "attendent" };
+            format!("{ids} {verb} : {on} n'est pas finie, et les tests commencent quand aucune fonctionnalité ne peut plus avancer")
+        }
+    }
+}
+
+/// What a note says in one line. Of a command that failed, which the task's title stands for already, that is what it printed last.
+#[must_use]
+pub fn gist(note: &str) -> &str {
+    let lines = || note.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines().next().unwrap_or_default();
+    match first.strip_prefix('`').and_then(|rest| rest.rsplit_once("` ")) {
+        Some((_, how)) => lines().skip(1).last().unwrap_or(how),
+        None => first,
+    }
+}
+
 /// That a task went to somebody else.
 #[must_use]
 pub fn fell_back(language: Language, worker: &str, lacking: Option<&str>, instead_of: Option<&str>) -> String {

@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use domain::event::Actor;
-use domain::id::{PlanId, TaskId, WorkerName};
+use domain::id::{PlanId, WorkerName};
+use domain::report::Report;
 use domain::schedule::{Reach, reach};
 use domain::task::Status;
-use domain::worker::{Driver, Worker, WorkerState};
+use domain::worker::{Driver, Worker};
 
 use super::monitor::Monitor;
 use super::pruner::Pruner;
@@ -18,12 +19,10 @@ use crate::error::Result;
 use crate::orchestrator::query::Standing;
 use crate::orchestrator::{Act, Orchestrator, Order};
 use crate::project::Project;
-use crate::store::{Filter, Free};
+use crate::store::Free;
 
 /// The files are written at most this often while things move.
 const FILES_EVERY: Duration = Duration::from_secs(1);
-/// How many of a kind a list of what waits names.
-const LISTED_MAX: u32 = 20;
 
 /// A run.
 pub struct Foreman<'p> {
@@ -45,19 +44,6 @@ pub struct Seen {
     pub standing: Standing,
     /// Whether nothing can go on by itself any more.
     pub over: bool,
-}
-
-/// Something that does not go on by itself, and what would move it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stuck {
-    /// The task.
-    pub task: TaskId,
-    /// Its title.
-    pub title: String,
-    /// Why.
-    pub why: String,
-    /// A command that can be pasted.
-    pub command: String,
 }
 
 impl<'p> Foreman<'p> {
@@ -92,15 +78,15 @@ impl<'p> Foreman<'p> {
         self.door.apply(&orders.map(|act| Order::new(Actor::Orchestrator, act)))?.into_iter().try_for_each(|answer| answer.map(|_| ()))
     }
 
-    /// Writes the last files and tells the store that the run ended.
+    /// Writes the last files and tells the store that the run ended. Gives the report, which says what waits for a person.
     ///
     /// # Errors
     /// Those of the store and of the files.
-    pub fn finish(&self, outcome: &str) -> Result<()> {
+    pub fn finish(&self, outcome: &str) -> Result<Report> {
         use domain::event::{EventKind, NewEvent};
         let note = Act::Note(NewEvent::new(EventKind::RunFinished).text("outcome", outcome));
         self.door.apply_one(Order::new(Actor::Orchestrator, note))?;
-        reporter::write(self.project, self.door, self.scope)
+        Ok(reporter::publish(self.project, self.door, self.scope)?.report)
     }
 
     /// The local workers.
@@ -170,64 +156,6 @@ impl<'p> Foreman<'p> {
             }
         }
         hands
-    }
-
-    /// What does not go on by itself, with what would move it; at most some of each kind.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn stuck(&self) -> Result<Vec<Stuck>> {
-        let mut stuck = Vec::new();
-        let filter = |statuses: Vec<Status>| Filter { statuses, plan: self.scope, limit: Some(LISTED_MAX), ..Filter::default() };
-        self.door.list(&filter(vec![Status::Failed]), |view| {
-            let id = view.full.task.id;
-            let why = view
-                .full
-                .task
-                .failure
-                .as_ref()
-                .map_or_else(|| "it failed".to_owned(), |failure| failure.note.lines().next().unwrap_or_default().to_owned());
-            stuck.push(Stuck { task: id, title: view.full.spec.title, why, command: format!("ganger retry {id}") });
-            Ok(true)
-        })?;
-        self.door.list(&filter(vec![Status::Blocked]), |view| {
-            let id = view.full.task.id;
-            let command = view.moved_by().unwrap_or_default();
-            let Some(blocked) = view.blocked else { return Ok(true) };
-            stuck.push(Stuck { task: id, title: view.full.spec.title, why: format!("{}: {}", blocked.reason, blocked.note), command });
-            Ok(true)
-        })?;
-        let waiting = self.door.look(|snapshot| {
-            let (lanes, roster, now) = (snapshot.lanes()?, snapshot.workers()?, snapshot.now().store);
-            let patience = self.door.settings().limits.patience;
-            let mut waiting = Vec::new();
-            for free in snapshot.free(self.scope)?.into_iter().take(LISTED_MAX as usize) {
-                let Some(Ok(full)) = snapshot.full(free.example)? else { continue };
-                let Some(lane) = lanes.iter().find(|lane| lane.id == free.lane) else { continue };
-                let id = free.example;
-                let needs = lane.key.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                let (why, command) = match &lane.key.assignee {
-                    Some(name)
-                        if roster
-                            .iter()
-                            .any(|worker| worker.name == *name && worker.belief(now, patience).state == WorkerState::Paused) =>
-                    {
-                        (format!("it waits for {name}, who is paused"), format!("ganger workers resume {name}"))
-                    }
-                    Some(name) => (format!("it waits for {name}"), format!("ganger claim --worker {name} --task {id}")),
-                    None if !lane.key.runs => {
-                        ("it has no command: a person or an agent must do it".to_owned(), format!("ganger claim --worker NAME --task {id}"))
-                    }
-                    None if needs.is_empty() => ("nobody on the roster takes it".to_owned(), "ganger workers".to_owned()),
-                    None => (format!("nobody on the roster can do {needs}"), format!("ganger work --worker NAME --can {needs}")),
-                };
-                let more = if free.count > 1 { format!(" (and {} more like it)", free.count - 1) } else { String::new() };
-                waiting.push(Stuck { task: id, title: full.spec.title, why: format!("{why}{more}"), command });
-            }
-            Ok(waiting)
-        })?;
-        stuck.extend(waiting);
-        Ok(stuck)
     }
 
     /// Whether everything that this run was to do is done: completed, or cancelled by a person.

@@ -12,8 +12,9 @@ mod results;
 use std::time::Duration;
 
 use domain::id::PlanId;
-use domain::report::{Entry, Parts, Report};
+use domain::report::{Entry, Hands, HeldTests, Parts, Report, Wait, held_tests};
 use domain::time::{Timestamp, show_duration};
+use domain::worker::{Driver, Worker, WorkerState};
 
 use self::facts::Facts;
 use crate::clock::rfc3339;
@@ -32,6 +33,45 @@ pub struct Written {
     pub report: Report,
     /// The same for people: what `final_output.md` holds.
     pub text: String,
+}
+
+/// What does not go on by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits {
+    /// What waits for a person.
+    pub waits: Vec<Wait>,
+    /// How many more of those there are.
+    pub more: u32,
+    /// Tests that wait for the end of the features.
+    pub held_tests: Vec<HeldTests>,
+}
+
+/// What of one plan, or of all, waits for somebody: the same as in the report, without reading the journal. That somebody takes what is
+/// ready is believed while a worker of ganger's own is there.
+///
+/// # Errors
+/// Those of the store.
+pub fn waits(door: &Orchestrator, scope: Option<PlanId>) -> Result<Waits> {
+    let patience = door.settings().limits.patience;
+    door.look(|snapshot| {
+        let tasks = facts::standing(snapshot, scope)?;
+        let (workers, now) = (snapshot.workers()?, snapshot.now().store);
+        let works = |worker: &Worker| {
+            let is_ours = match worker.driver {
+                Driver::Shell | Driver::Headless | Driver::Tmux => true,
+                Driver::Pull => false,
+            };
+            is_ours
+                && match worker.belief(now, patience).state {
+                    WorkerState::Idle | WorkerState::Busy | WorkerState::Waiting | WorkerState::Limited => true,
+                    WorkerState::Paused | WorkerState::Gone | WorkerState::Unknown => false,
+                }
+        };
+        let hands = if workers.iter().any(works) { Hands::AtWork } else { Hands::Missing };
+        let entries = entries(&tasks);
+        let (waits, more) = domain::report::waits(&entries, &snapshot.lanes()?, &workers, hands);
+        Ok(Waits { waits, more, held_tests: held_tests(&entries) })
+    })
 }
 
 /// Writes every runtime file anew; one that has not changed is left alone.

@@ -36,6 +36,7 @@ pub(super) fn document(report: &Report, file: &Path) -> Value {
         "tests": report.tests.iter().map(test).collect::<Vec<_>>(),
         "tests_wanted": report.tests_wanted,
         "untested": ids(&report.untested),
+        "held_tests": report.held_tests.iter().map(|held| json!({ "tests": ids(&held.tests), "count": held.count, "on": held.on.to_string() })).collect::<Vec<_>>(),
         "workers": report.workers.iter().map(worker).collect::<Vec<_>>(),
         "problems": problems(&report.problems),
         "waits": report.waits.iter().map(wait).collect::<Vec<_>>(),
@@ -144,6 +145,7 @@ fn wait(wait: &Wait) -> Value {
         "needs": needs,
         "note": wait.note,
         "behind": wait.behind,
+        "on": wait.on.map(|(on, _)| on.to_string()),
         "command": wait.command,
     })
 }

@@ -29,6 +29,20 @@ fn whatever_is_free_has_a_command_that_moves_it() {
         ("no command", by_hand.clone(), vec![process("W")], Why::ByHand, "ganger claim --worker NAME --task T-007"),
         ("no command, and somebody is there", by_hand.clone(), vec![person("AMP")], Why::ByHand, "ganger claim --worker AMP --task T-007"),
         ("no command, and an agent of ours", by_hand.clone(), vec![thinker()], Why::Ready, "ganger run"),
+        (
+            "no command, and nobody said that he can",
+            LaneKey { needs: needs("edit,spell"), ..by_hand.clone() },
+            vec![process("W"), person("AMP")],
+            Why::ByHand,
+            "ganger workers add NAME --can edit,spell && ganger claim --worker NAME --task T-007",
+        ),
+        (
+            "no command, and only somebody who is paused",
+            by_hand.clone(),
+            vec![Worker { paused: true, ..person("AMP") }],
+            Why::ByHand,
+            "ganger claim --worker NAME --task T-007",
+        ),
         ("for a person", meant_for("AMP", true), vec![person("AMP")], Why::For(name("AMP")), "ganger claim --worker AMP --task T-007"),
         ("for a process", meant_for("W", true), vec![process("W")], Why::Ready, "ganger run"),
         ("for one that is paused", meant_for("W", true), vec![paused], Why::Paused(name("W")), "ganger workers resume W"),
@@ -110,4 +124,60 @@ fn what_is_told_is_bounded_and_the_rest_is_counted() {
     let world = World { tasks: (1..=500).map(|id| failed(id, FailReason::Check)).collect(), ..World::default() };
     let report = world.report();
     assert_eq!((report.waits.len(), report.waits_more), (WAITS_MAX, 300));
+}
+
+#[test]
+fn what_is_blocked_on_another_task_tells_how_that_one_stands() {
+    let mut world = World::default();
+    let on = |id, on| {
+        let reason = BlockReason::Dependency;
+        task(id, TaskState::Blocked(Blocked { reason, note: String::new(), on: Some(TaskId(on)) }))
+    };
+    world.add(on(1, 2)).add(completed(2, 9)).add(on(3, 99)).add(blocked(4, BlockReason::Other));
+    let told: Vec<_> = world.report().waits.into_iter().map(|wait| (wait.on, wait.command)).collect();
+    let expected = [
+        (Some((TaskId(2), Some(Status::Completed))), "ganger unblock T-001"),
+        (Some((TaskId(99), None)), "ganger unblock T-003"),
+        (None, "ganger unblock T-004"),
+    ];
+    assert_eq!(told, expected.map(|(on, command)| (on, command.to_owned())));
+}
+
+#[test]
+fn tests_that_are_held_back_say_by_which_feature() {
+    let held = |id, of| {
+        let mut test = pending(id).kind(Kind::Test, of);
+        test.task.held = true;
+        test
+    };
+    let mut world = World::default();
+    world.add(completed(1, 5)).add(completed(2, 6)).add(pending(6)).add(held(7, 1)).add(held(8, 2)).add(pending(9));
+    world.add(held(10, 6).after(&[6]));
+    let report = world.report();
+    assert_eq!(
+        report.held_tests,
+        [HeldTests { tests: vec![TaskId(7), TaskId(8)], count: 2, on: TaskId(6) }],
+        "the third waits for its feature"
+    );
+    let said = words::held_tests(crate::plan::Language::En, &HeldTests { tests: vec![TaskId(7)], count: 1, on: TaskId(6) });
+    assert_eq!(said, "T-007 waits: T-006 is still open, and tests begin when no feature can go on");
+    // Without an open feature, or where nobody wants tests, that is not the reason.
+    world.without_tests = true;
+    assert_eq!(world.report().held_tests, []);
+    let mut world = World::default();
+    world.add(completed(1, 5)).add(held(7, 1));
+    assert_eq!(world.report().held_tests, []);
+}
+
+#[test]
+fn the_gist_of_a_failure_is_what_it_said_last() {
+    for (note, gist) in [
+        ("", ""),
+        ("no crane is free\nreally", "no crane is free"),
+        ("`make all` ended with exit code 2", "ended with exit code 2"),
+        ("`echo '` x' && make` ended with exit code 2\nfirst\nno rule to make target\n\n", "no rule to make target"),
+        ("failed to start: `x`", "failed to start: `x`"),
+    ] {
+        assert_eq!(words::gist(note), gist, "{note:?}");
+    }
 }

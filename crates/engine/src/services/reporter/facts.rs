@@ -76,6 +76,17 @@ impl Facts {
     }
 }
 
+/// What is needed to say what waits for whom: no more than the first tasks and what does not go on, and nothing of the journal.
+pub(super) fn standing(snapshot: &dyn Snapshot, scope: Option<PlanId>) -> Result<Vec<FullTask>> {
+    let mut counts = Counts::default();
+    snapshot.tallies(scope)?.iter().for_each(|row| add(&mut counts, &row.tally.counts));
+    // What is done, or was given up with nothing behind it, waits for nobody.
+    if counts.all() == counts.of(Status::Completed) + counts.of(Status::Cancelled) {
+        return Ok(Vec::new());
+    }
+    Ok(tasks(snapshot, scope, &counts)?.0)
+}
+
 fn plans(snapshot: &dyn Snapshot, scope: Option<PlanId>) -> Result<Vec<PlanRow>> {
     let Some(id) = scope else { return snapshot.plans() };
     match snapshot.plan(id)? {
@@ -110,7 +121,15 @@ fn tasks(snapshot: &dyn Snapshot, scope: Option<PlanId>, counts: &Counts) -> Res
                 found.push(slim(full));
             }
         }
+        // Of what is free the first of each lane: somebody may have to take it.
+        for free in snapshot.free(scope)?.into_iter().filter(|free| after.is_none_or(|after| free.example > after)).take(STUCK_MAX as usize)
+        {
+            if let Some(Ok(full)) = snapshot.full(free.example)? {
+                found.push(slim(full));
+            }
+        }
         found.sort_unstable_by_key(|full| full.task.id);
+        found.dedup_by_key(|full| full.task.id);
     }
     Ok((found, unreadable))
 }

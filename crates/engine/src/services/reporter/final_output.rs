@@ -148,6 +148,10 @@ impl Page<'_> {
         let _ = write!(told, ", {}", words::why(self.language, &wait.why));
         // Of a failure the problems below tell more.
         let is_question = matches!(wait.why, Why::Blocked(_));
+        if let Some((on, status)) = wait.on {
+            let status = status.map_or("?", Status::as_str);
+            let _ = write!(told, ", {}", words::waits_for(self.language, &on.to_string(), status));
+        }
         if is_question && !wait.note.is_empty() {
             let _ = write!(told, "{}{}", self.words.colon, first_line(&wait.note, 300));
         }
@@ -211,11 +215,14 @@ impl Page<'_> {
                 self.row(&row);
             }
         }
+        let blank = if report.tests.is_empty() { "" } else { "\n" };
+        for held in &report.held_tests {
+            self.line(&format!("{blank}{}.", words::held_tests(self.language, held)));
+        }
         if !report.untested.is_empty() {
             let ids: Vec<String> = report.untested.iter().take(100).map(ToString::to_string).collect();
             let more = report.untested.len().saturating_sub(ids.len());
             let more = if more > 0 { format!(" … (+{more})") } else { String::new() };
-            let blank = if report.tests.is_empty() { "" } else { "\n" };
             self.line(&format!("{blank}{}{}{}{more}", words.untested, words.colon, ids.join(", ")));
         }
     }
