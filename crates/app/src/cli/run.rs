@@ -1,26 +1,27 @@
 //! `ganger run`.
 
-use std::collections::{HashMap, HashSet};
+mod progress;
+
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
-use domain::event::EventKind;
-use domain::id::{EventSeq, PlanId, TaskId, WorkerName};
+use domain::id::{PlanId, WorkerName};
 use domain::report::{Report, Wait, words};
 use domain::task::Status;
-use engine::clock::{instant, local_hour};
+use engine::clock::instant;
 use engine::error::{Error, Result};
 use engine::orchestrator::query::Standing;
 use engine::orchestrator::{Answer, Orchestrator};
 use engine::project::Project;
 use engine::services::foreman::{Foreman, wanted};
+use engine::store::Listen;
 use engine::store::sqlite::Use;
-use engine::store::{EventRow, Listen};
 use engine::worker::run::Asked;
 use engine::worker::{Terms, Worker};
 use engine::{files, planning, random};
 use serde_json::json;
 
+use self::progress::Progress;
 use super::{plan, values, waits};
 use crate::context::Context;
 use crate::exit;
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     /// Look at least this often, also when nothing wakes us
     #[arg(long, value_name = "D", value_parser = values::duration)]
     poll_interval: Option<Duration>,
-    /// Stop handing out after so many hours
+    /// Stop handing out after so many hours; what runs then may end
     #[arg(long, value_name = "H")]
     max_hours: Option<f64>,
     /// Go on in the background
@@ -67,6 +68,11 @@ const NEAR_END: u32 = 4;
 const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 /// How long to wait for workers that were asked to leave; one that still does another plan's task ends by itself.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
+/// What is said when somebody, or the clock, stops a run.
+const STOPPING: &str = "stopping: what runs may end (Ctrl-C again ends it)";
+const LATE: &str = "stopping: the time of --max-hours is over, and what runs may end (Ctrl-C twice ends it)";
+const ENDED: &str = "stopping";
+const ENDING: &str = "ending what runs";
 /// How many names or workers `--workers` takes.
 const WORKERS_MAX: u32 = 256;
 
@@ -91,7 +97,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let deadline = args.max_hours.map(|hours| instant() + Duration::from_secs_f64(hours.clamp(0.0, 8_784.0) * 3_600.0));
     let mut progress = Progress::new(context, last_before);
     let ended = if args.local {
-        local(context, &project, &door, &mut foreman, &names, signals, &mut progress)?
+        local(context, &project, &door, &mut foreman, &names, (signals, deadline), &mut progress)?
     } else {
         let every = args.poll_interval.unwrap_or(LOOK_AT_LEAST).min(LOOK_AT_LEAST);
         follow(context, &door, &mut foreman, &signals, &mut progress, every, deadline)?
@@ -211,20 +217,31 @@ fn follow(
         listener.drain();
         let looked = instant();
         let mut apart = LOOK_APART;
-        let times = signals.times().max(u32::from(deadline.is_some_and(|deadline| instant() >= deadline)));
+        let (pressed, is_late) = (signals.times(), deadline.is_some_and(|deadline| instant() >= deadline));
+        let times = pressed.max(u32::from(is_late));
         if times > asked {
             foreman.roster().ask_to_stop();
-            context.printer.say(if times == 1 { "stopping: what runs may end (Ctrl-C again ends it)" } else { "ending what runs" });
+            progress.stopping(
+                context,
+                if times > 1 {
+                    ENDING
+                } else if pressed > 0 {
+                    STOPPING
+                } else {
+                    LATE
+                },
+            );
             asked = times;
         }
         if asked > 0 {
-            let standing = door.standing(None)?;
+            let standing = foreman.standing()?;
             progress.show(context, door, &standing)?;
             if !foreman.roster().any_running() {
                 return Ok(Ended::Stopped);
             }
         } else {
             let seen = foreman.tick()?;
+            progress.linger(context, &seen.lingering);
             progress.show(context, door, &seen.standing)?;
             if seen.standing.counts.open() <= NEAR_END {
                 apart = LOOK_APART_NEAR_END;
@@ -247,9 +264,10 @@ fn local(
     door: &Orchestrator,
     foreman: &mut Foreman<'_>,
     names: &[WorkerName],
-    signals: Signals,
+    (signals, deadline): (Signals, Option<std::time::Instant>),
     progress: &mut Progress,
 ) -> Result<Ended> {
+    let is_late = || deadline.is_some_and(|deadline| instant() >= deadline);
     let mut workers = Vec::with_capacity(names.len());
     for name in names {
         let terms = Terms { name: name.clone(), can: None, command: None, idle_exit: None, once: false };
@@ -260,17 +278,19 @@ fn local(
         listener.drain();
         let mut worked = false;
         for worker in &mut workers {
-            if signals.times() > 0 {
+            if signals.times() > 0 || is_late() {
                 break;
             }
             worked |= worker.turn()?;
-            let standing = door.standing(None)?;
+            let standing = foreman.standing()?;
             progress.show(context, door, &standing)?;
         }
-        if signals.times() > 0 {
+        if signals.times() > 0 || is_late() {
+            progress.stopping(context, if signals.times() > 0 { ENDED } else { LATE });
             break Ended::Stopped;
         }
         let seen = foreman.tick()?;
+        progress.linger(context, &seen.lingering);
         progress.show(context, door, &seen.standing)?;
         if seen.over {
             break Ended::Over;
@@ -283,112 +303,6 @@ fn local(
         worker.leave()?;
     }
     Ok(ended)
-}
-
-/// What is shown while it runs: a line for each end of an attempt, and on a terminal a bar below them.
-struct Progress {
-    seen: EventSeq,
-    bar: Option<indicatif::ProgressBar>,
-    color: bool,
-    quiet: bool,
-}
-
-impl Progress {
-    fn new(context: &Context, seen: EventSeq) -> Self {
-        let bar = (context.printer.err_is_terminal && !context.json).then(|| {
-            let bar = indicatif::ProgressBar::new(1);
-            let style = indicatif::ProgressStyle::with_template("{bar:24} {percent:>3}% {msg} · {elapsed}, {eta} left");
-            bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
-            bar
-        });
-        Self { seen, bar, color: context.printer.color_err, quiet: context.json }
-    }
-
-    fn show(&mut self, context: &mut Context, door: &Orchestrator, standing: &Standing) -> Result<()> {
-        loop {
-            let events = door.events(self.seen, 500)?;
-            let Some(last) = events.last() else { break };
-            self.seen = last.seq;
-            let titles = titles(door, &events)?;
-            for line in events.iter().filter_map(|event| self.line(event, &titles)) {
-                match &self.bar {
-                    Some(bar) => bar.suspend(|| context.printer.say(&line)),
-                    None if self.quiet => {}
-                    None => context.printer.say(&line),
-                }
-            }
-        }
-        if let Some(bar) = &self.bar {
-            let counts = &standing.counts;
-            bar.set_length(u64::from(counts.all().max(1)));
-            bar.set_position(u64::from(counts.of(Status::Completed) + counts.of(Status::Cancelled)));
-            bar.set_message(format!(
-                "{} · {} running · {} waiting · {} failed",
-                standing.phase(),
-                standing.running.len(),
-                counts.of(Status::Pending),
-                counts.of(Status::Failed)
-            ));
-        }
-        Ok(())
-    }
-
-    fn clear(&mut self, context: &mut Context) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-        context.printer.flush();
-    }
-
-    /// A line about an event, where it is one that somebody who watches wants to know.
-    fn line(&self, event: &EventRow, titles: &HashMap<TaskId, String>) -> Option<String> {
-        let (word, tint) = told(event.kind)?;
-        let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
-        let note =
-            ["note", "reason", "why"].iter().find_map(|name| data.get(*name).and_then(serde_json::Value::as_str)).unwrap_or_default();
-        let note = domain::text::escaped(note.lines().next().unwrap_or_default(), 100);
-        let what = event.task.map_or_else(String::new, |id| id.to_string());
-        let by = event.worker.as_ref().map_or_else(String::new, ToString::to_string);
-        let title = event.task.and_then(|id| titles.get(&id)).map_or_else(String::new, |title| domain::text::escaped(title, 60));
-        let note = if note.is_empty() { note } else { tinted(&format!(": {note}"), Tint::Dim, self.color) };
-        Some(
-            format!("{} {what:>6} {} {by:<9} {title}{note}", local_hour(event.at), tinted(&format!("{word:<10}"), tint, self.color))
-                .trim_end()
-                .to_owned(),
-        )
-    }
-}
-
-/// The word for an event that somebody who watches wants to know.
-fn told(kind: EventKind) -> Option<(&'static str, Tint)> {
-    match kind {
-        EventKind::TaskCompleted => Some(("COMPLETED", Tint::Green)),
-        EventKind::TaskFailed => Some(("failed", Tint::Red)),
-        EventKind::TaskBlocked => Some(("BLOCKED", Tint::Yellow)),
-        EventKind::TaskExpired => Some(("taken back", Tint::Yellow)),
-        EventKind::TaskReleased => Some(("given back", Tint::Yellow)),
-        EventKind::TaskCancelled => Some(("CANCELLED", Tint::Yellow)),
-        EventKind::WorkerLost => Some(("lost", Tint::Red)),
-        EventKind::TaskFellBack => Some(("fell back", Tint::Yellow)),
-        _ => None,
-    }
-}
-
-/// The titles of the tasks that lines will be about.
-fn titles(door: &Orchestrator, events: &[EventRow]) -> Result<HashMap<TaskId, String>> {
-    let ids: HashSet<TaskId> = events.iter().filter(|event| told(event.kind).is_some()).filter_map(|event| event.task).collect();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    door.look(|snapshot| {
-        let mut titles = HashMap::with_capacity(ids.len());
-        for id in &ids {
-            if let Some(Ok(full)) = snapshot.full(*id)? {
-                titles.insert(*id, full.spec.title);
-            }
-        }
-        Ok(titles)
-    })
 }
 
 /// The last word: how it stands, what waits for a person, where the report is.

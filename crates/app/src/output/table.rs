@@ -129,6 +129,11 @@ pub(crate) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
+/// The width of the terminal behind stderr; `None` when there is none, or it does not say.
+pub(crate) fn error_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -155,3 +155,132 @@ fn without_a_project_one_is_made_beside_the_plan() {
     assert!(text(&run.stderr).contains("made a project"), "{}", text(&run.stderr));
     assert!(folder.path().join(".orchestrator/final_output.md").exists());
 }
+
+#[test]
+fn a_run_that_waits_for_somebody_who_is_not_there_says_so_once() {
+    let shop = Shop::new(&[("fallback_after", "2s")]);
+    shop.ok(&["add", "for zoe", "--run", "true", "--assign", "zoe"]);
+    shop.ok(&["add", "for an editor", "--run", "true", "--needs", "editor"]);
+    shop.ok(&["add", "for anybody", "--run", "true"]);
+    let run = shop.run(&["run", "--workers", "1"]);
+    let said = text(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    for why in [
+        "T-001 waits for zoe, who is not on the roster; anybody may have it in ",
+        "T-002 needs editor, which nobody here can do; anybody may have it in ",
+    ] {
+        let lines: Vec<&str> = said.lines().filter(|line| line.starts_with(why)).collect();
+        assert!(matches!(lines.as_slice(), [line] if line.ends_with("0s") || line.ends_with("1s") || line.ends_with("2s")), "{said}");
+    }
+    assert!(!said.contains("T-003 waits") && !said.contains("T-003 needs"), "{said}");
+}
+
+#[test]
+fn a_run_whose_time_is_over_says_so_and_not_who_pressed_what() {
+    for args in [&["run", "--workers", "1", "--max-hours", "0"] as &[&str], &["run", "--local", "--workers", "1", "--max-hours", "0"]] {
+        let shop = Shop::new(&[]);
+        shop.ok(&["add", "one", "--run", "true"]);
+        let run = shop.run(args);
+        let said = text(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{said}");
+        assert!(said.contains("stopping: the time of --max-hours is over") && !said.contains("Ctrl-C again"), "{said}");
+        assert_eq!(shop.task("T-001")["attempt"], 0);
+        let out = text(&run.stdout);
+        assert!(out.starts_with("stopped: 1 PENDING\n  T-001 one: ready, and no run goes on\n    ganger run\n"), "{out}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_by_its_last_words_and_the_last_one_is_no_other() {
+    let shop = Shop::new(&[]);
+    shop.ok(&["add", "build", "--run", "echo compiling; echo no rule to make target; exit 2", "--attempts", "2"]);
+    let run = shop.run(&["run", "--workers", "1"]);
+    let said = text(&run.stderr);
+    let lines: Vec<&str> = said.lines().filter_map(|line| Some(line.split_once("T-001 ")?.1)).collect();
+    assert_eq!(
+        lines,
+        ["failed     agent-01  build: no rule to make target", "FAILED (2 of 2) agent-01  build: no rule to make target"],
+        "{said}"
+    );
+}
+
+/// What a terminal shows at the end of what was written to it, line by line; those that have scrolled away are there, too.
+fn screen(written: &str) -> Vec<String> {
+    let mut lines: Vec<Vec<char>> = vec![Vec::new()];
+    let (mut row, mut column) = (0, 0);
+    let mut chars = written.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => {
+                row += 1;
+                lines.resize_with(lines.len().max(row + 1), Vec::new);
+            }
+            '\u{1b}' if chars.peek() == Some(&'[') => {
+                chars.next();
+                let mut digits = String::new();
+                let end = loop {
+                    match chars.next() {
+                        Some(c) if c.is_ascii_digit() || c == ';' || c == '?' => digits.push(c),
+                        other => break other,
+                    }
+                };
+                let count: usize = digits.parse().unwrap_or(0);
+                match (end, count) {
+                    (Some('A'), _) => row = row.saturating_sub(count.max(1)),
+                    (Some('B'), _) => {
+                        row += count.max(1);
+                        lines.resize_with(lines.len().max(row + 1), Vec::new);
+                    }
+                    (Some('K'), 0) => lines[row].truncate(column),
+                    (Some('K'), _) => lines[row].clear(),
+                    (Some('J'), 0) => {
+                        lines[row].truncate(column);
+                        lines.truncate(row + 1);
+                    }
+                    _ => {}
+                }
+            }
+            c => {
+                let line = &mut lines[row];
+                if line.len() <= column {
+                    line.resize(column + 1, ' ');
+                }
+                line[column] = c;
+                column += 1;
+            }
+        }
+    }
+    lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
+}
+
+#[test]
+fn on_a_terminal_the_word_about_the_end_stays_and_the_bar_fits() {
+    let shop = Shop::new(&[]);
+    let long = "a title that is so long that no terminal of eighty columns has room for all of it and then some more";
+    shop.ok(&["add", long, "--run", "echo no brush; false", "--attempts", "1", "--priority", "high"]);
+    shop.ok(&["add", "paint it", "--run", "echo > started; while [ ! -e go ]; do sleep 0.02; done"]);
+    shop.ok(&["add", "never", "--run", "true", "--after", "T-002"]);
+    let ganger = env!("CARGO_BIN_EXE_ganger");
+    let inner = format!("stty cols 80 rows 24; echo $$ > pid; exec {ganger} run --workers 1");
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qefc", &inner, "typescript"]);
+    shop.dress(&mut terminal);
+    let mut run = terminal.env("TERM", "xterm").env("SHELL", "/bin/sh").spawn().unwrap();
+    until("it runs", Duration::from_secs(20), || shop.path("started").exists());
+    // A frame while it runs, one while it stops, each seen before what comes next.
+    until("the bar is there", Duration::from_secs(20), || shop.read("typescript").contains(" 1 running"));
+    signal(shop.read("pid").trim().parse().unwrap(), "INT");
+    until("the bar says that it stops", Duration::from_secs(20), || shop.read("typescript").contains("% · stopping · 1 running"));
+    let shown = screen(&shop.read("typescript"));
+    assert!(shown.iter().any(|line| line == "stopping: what runs may end (Ctrl-C again ends it)"), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.contains(" FAILED (1 of 1) agent-01  a title") && line.ends_with('…')), "{shown:#?}");
+    std::fs::write(shop.path("go"), "").unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    let shown = screen(&shop.read("typescript"));
+    let said: Vec<&String> =
+        shown.iter().take_while(|line| !line.starts_with("stopped: ")).filter(|line| !line.starts_with("Script ")).collect();
+    assert!(said.iter().all(|line| line.chars().count() <= 80), "{said:#?}");
+    assert!(shown.iter().any(|line| line == "stopping: what runs may end (Ctrl-C again ends it)"), "{shown:#?}");
+    assert!(shop.read("typescript").contains("███") || shop.read("typescript").contains("░░░"));
+}

@@ -1,10 +1,11 @@
 //! The run: it hands nothing out itself (workers claim), it sees to it that there are workers, that the dead are noticed and the files are
 //! current, and it knows when everything is over. It may be killed at any moment; the next one finds things as they are.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use domain::event::Actor;
-use domain::id::{PlanId, WorkerName};
+use domain::id::{Capability, LaneId, PlanId, TaskId, WorkerName};
 use domain::report::Report;
 use domain::schedule::{Reach, reach};
 use domain::task::Status;
@@ -24,6 +25,9 @@ use crate::store::Free;
 /// The files are written at most this often while things move.
 const FILES_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it is looked for what waits for somebody who is not there.
+const LINGERING_EVERY: Duration = Duration::from_secs(1);
+
 /// A run.
 pub struct Foreman<'p> {
     project: &'p Project,
@@ -35,6 +39,8 @@ pub struct Foreman<'p> {
     pruner: Pruner,
     files_at: Option<Instant>,
     files_seq: u64,
+    lingering_at: Option<Instant>,
+    lingering_told: HashSet<LaneId>,
 }
 
 /// How things are after a tick.
@@ -44,6 +50,32 @@ pub struct Seen {
     pub standing: Standing,
     /// Whether nothing can go on by itself any more.
     pub over: bool,
+    /// What waits for somebody who is not there, and was not told before.
+    pub lingering: Vec<Lingering>,
+}
+
+/// A ready task that waits for the right worker, who is not there, until anybody may have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lingering {
+    /// The first of such tasks.
+    pub task: TaskId,
+    /// How many there are.
+    pub count: u32,
+    /// Whom or what they wait for.
+    pub on: LingersFor,
+    /// How long still.
+    pub left: Duration,
+}
+
+/// What a ready task waits for while nobody takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LingersFor {
+    /// A worker who is not on the roster.
+    Stranger(WorkerName),
+    /// A worker who is on the roster and not there.
+    Absent(WorkerName),
+    /// Somebody who can do this.
+    Needs(Vec<Capability>),
 }
 
 impl<'p> Foreman<'p> {
@@ -60,6 +92,8 @@ impl<'p> Foreman<'p> {
             pruner: Pruner::default(),
             files_at: None,
             files_seq: 0,
+            lingering_at: None,
+            lingering_told: HashSet::new(),
         }
     }
 
@@ -94,6 +128,14 @@ impl<'p> Foreman<'p> {
         &mut self.roster
     }
 
+    /// How the scope of the run stands.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn standing(&self) -> Result<Standing> {
+        self.door.standing(self.scope)
+    }
+
     /// One look at everything.
     ///
     /// # Errors
@@ -101,7 +143,7 @@ impl<'p> Foreman<'p> {
     pub fn tick(&mut self) -> Result<Seen> {
         self.monitor.tick(self.project, self.door)?;
         self.pruner.tick(self.door)?;
-        let standing = self.door.standing(self.scope)?;
+        let standing = self.standing()?;
         let over = self.nothing_goes_on()?;
         self.roster.tick(self.project, !over)?;
         if self.files_at.is_none_or(|at| at.elapsed() >= FILES_EVERY) {
@@ -112,7 +154,49 @@ impl<'p> Foreman<'p> {
             }
             self.files_at = Some(instant());
         }
-        Ok(Seen { standing, over })
+        let lingering = if over { Vec::new() } else { self.lingering()? };
+        Ok(Seen { standing, over, lingering })
+    }
+
+    /// What no worker takes at once, and somebody will in a while: said once for all tasks of a kind, since nothing else shows it.
+    fn lingering(&mut self) -> Result<Vec<Lingering>> {
+        if self.lingering_at.is_some_and(|at| at.elapsed() < LINGERING_EVERY) {
+            return Ok(Vec::new());
+        }
+        self.lingering_at = Some(instant());
+        let limits = self.door.settings().limits;
+        let told = &self.lingering_told;
+        let found = self.door.look(|snapshot| {
+            let mut found = Vec::new();
+            let (now, roster, lanes) = (snapshot.now().store, snapshot.workers()?, snapshot.lanes()?);
+            let hands = self.hands(&roster);
+            for free in snapshot.free(self.scope)?.into_iter().filter(|free| !told.contains(&free.lane)) {
+                let Some(lane) = lanes.iter().find(|lane| lane.id == free.lane) else { continue };
+                let mut at_last = None;
+                let is_taken = hands.iter().any(|worker| match reach(&lane.key, worker, &roster, now, limits) {
+                    Reach::Own | Reach::Instead => true,
+                    Reach::ReadySince(at) => {
+                        at_last = Some(at);
+                        false
+                    }
+                    Reach::Nothing => false,
+                });
+                let (false, Some(long_ago), Some(Ok(task))) = (is_taken, at_last, snapshot.task(free.example)?) else { continue };
+                let left = task.ready_at.since(long_ago);
+                if left.is_zero() {
+                    continue;
+                }
+                let on = match &lane.key.assignee {
+                    Some(name) if roster.iter().any(|worker| worker.name == *name) => LingersFor::Absent(name.clone()),
+                    Some(name) => LingersFor::Stranger(name.clone()),
+                    None => LingersFor::Needs(lane.key.needs.clone()),
+                };
+                found.push((free.lane, Lingering { task: task.id, count: free.count, on, left }));
+            }
+            Ok(found)
+        })?;
+        self.lingering_told.extend(found.iter().map(|(lane, _)| *lane));
+        Ok(found.into_iter().map(|(_, lingering)| lingering).collect())
     }
 
     /// Whether nothing of the scope is held, and no worker that works by itself can take any free task of it, now or when its time has
