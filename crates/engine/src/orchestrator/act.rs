@@ -191,6 +191,8 @@ pub enum WorkerAct {
     Lost {
         /// How that is known.
         why: String,
+        /// The session of the process that ended, as the store held it: when another one has begun since, nothing is taken from that.
+        session: Option<String>,
     },
     /// It left by itself, holding nothing.
     Left,

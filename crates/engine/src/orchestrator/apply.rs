@@ -236,7 +236,10 @@ impl Book<'_> {
                 self.take_back(name, |claim| Command::Release { claim, note: note.clone() })?;
                 self.dismiss(name, actor)?;
             }
-            WorkerAct::Lost { why } => {
+            WorkerAct::Lost { why, session } => {
+                if session.is_some() && self.tx.session(name)? != *session {
+                    return Ok(Answer::Done);
+                }
                 // Many may find it dead at once: it is told once.
                 if self.worker(name)?.is_some_and(|worker| worker.lost_at.is_some() && worker.holding == 0) {
                     return Ok(Answer::Done);

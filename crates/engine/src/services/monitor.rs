@@ -61,33 +61,32 @@ fn holders(snapshot: &dyn Snapshot) -> Result<BTreeSet<WorkerName>> {
 }
 
 /// Those workers that are, or were, processes of this machine.
-fn suspects(project: &Project, snapshot: &dyn Snapshot, is_suspect: impl Fn(&Worker) -> bool) -> Result<Vec<(WorkerName, Session)>> {
+fn suspects(
+    project: &Project,
+    snapshot: &dyn Snapshot,
+    is_suspect: impl Fn(&Worker) -> bool,
+) -> Result<Vec<(WorkerName, Session, String)>> {
     let mut suspects = Vec::new();
     for worker in snapshot.workers()?.into_iter().filter(is_suspect) {
-        if let Some(session) = snapshot.session(&worker.name)?
-            && let Ok(session) = serde_json::from_str::<Session>(&session)
+        if let Some(text) = snapshot.session(&worker.name)?
+            && let Ok(session) = serde_json::from_str::<Session>(&text)
             && is_here(project, &worker.name, &session)
         {
-            suspects.push((worker.name, session));
+            suspects.push((worker.name, session, text));
         }
     }
     Ok(suspects)
 }
 
 /// Says of those whose lock is free that they are dead, which gives back what they hold.
-fn bury(project: &Project, door: &Orchestrator, suspects: Vec<(WorkerName, Session)>) -> Result<Vec<WorkerName>> {
+fn bury(project: &Project, door: &Orchestrator, suspects: Vec<(WorkerName, Session, String)>) -> Result<Vec<WorkerName>> {
     let mut dead = Vec::new();
-    for (name, session) in suspects {
+    for (name, session, text) in suspects {
         if !NameLock::is_taken(project, &name)? {
-            // Another process may have taken the name between the look and now: then the session is not the one that died.
-            let why = format!("its process {} ended", session.pid);
-            let same = door.look(|snapshot| {
-                Ok(snapshot.session(&name)?.and_then(|text| serde_json::from_str::<Session>(&text).ok()).is_some_and(|now| now == session))
-            })?;
-            if same {
-                door.apply_one(Order::new(Actor::Orchestrator, Act::Worker { name: name.clone(), what: WorkerAct::Lost { why } }))?;
-                dead.push(name);
-            }
+            // Another process may have taken the name between the look and now, which is told by its session.
+            let (why, session) = (format!("its process {} ended", session.pid), Some(text));
+            door.apply_one(Order::new(Actor::Orchestrator, Act::Worker { name: name.clone(), what: WorkerAct::Lost { why, session } }))?;
+            dead.push(name);
         }
     }
     Ok(dead)

@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use domain::id::WorkerName;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
@@ -15,6 +16,10 @@ use crate::orchestrator::Orchestrator;
 use crate::project::Project;
 use crate::store::rows::to_json;
 use crate::tree;
+
+/// How often a lock is tried before somebody counts as its holder, and how long to wait in between.
+const HOLD_TRIES: u32 = 20;
+const HOLD_AGAIN: Duration = Duration::from_millis(5);
 
 /// The right to be the worker of this name on this machine.
 #[derive(Debug)]
@@ -40,15 +45,11 @@ impl NameLock {
     /// # Errors
     /// `worker_running` when a process has it.
     pub fn take(project: &Project, name: &WorkerName) -> Result<Self> {
-        let path = path(project, name);
-        let file = file(&path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) if planted!("name_lock_ignored") => Ok(Self { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::refused("worker_running", format!("a process works as '{name}' already"))
+        match hold(&path(project, name), || std::thread::sleep(HOLD_AGAIN))? {
+            Some(file) => Ok(Self { _file: file }),
+            None => Err(Error::refused("worker_running", format!("a process works as '{name}' already"))
                 .hint(format!("ganger workers show {name}"))
                 .hint("choose another name with --worker")),
-            Err(error) => Err(Error::file("lock", &path, &error.into())),
         }
     }
 
@@ -61,13 +62,28 @@ impl NameLock {
     }
 }
 
+/// Takes the lock in this file; `None` when a process has it. Whoever only looks at it holds it for a moment, too, but not for long.
+fn hold(path: &Path, mut wait: impl FnMut()) -> Result<Option<OwnedFd>> {
+    let file = file(path)?;
+    for _ in 0..HOLD_TRIES {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) if planted!("name_lock_ignored") => return Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => wait(),
+            Err(error) => return Err(Error::file("lock", path, &error.into())),
+        }
+    }
+    Ok(None)
+}
+
 /// Whether a process has the lock in this file.
 ///
 /// # Errors
 /// `file`.
 pub(crate) fn is_locked(path: &Path) -> Result<bool> {
     let file = file(path)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    // Shared, so that two who look at once do not take each other for its holder.
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(false),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
         Err(error) => Err(Error::file("look at the lock", path, &error.into())),
@@ -129,4 +145,26 @@ pub fn end_leftovers(project: &Project, door: &Orchestrator, name: &WorkerName) 
         let _ = tree::end_leftovers(&session.mark);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_looks_keeps_nobody_from_taking_it_and_is_taken_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let looking = file(&path).unwrap();
+        flock(&looking, FlockOperation::LockShared).unwrap();
+        assert!(!is_locked(&path).unwrap(), "another one who looks is no worker");
+        let mut looking = Some(looking);
+        let held = hold(&path, || drop(looking.take())).unwrap();
+        assert!(held.is_some(), "a look is over in a moment");
+        assert!(is_locked(&path).unwrap());
+        let mut waited = 0;
+        assert!(hold(&path, || waited += 1).unwrap().is_none());
+        assert_eq!(waited, HOLD_TRIES, "a worker is not");
+    }
 }

@@ -70,7 +70,7 @@ fn the_while_counts_from_when_the_last_who_could_left(shop: &mut Shop) {
     shop.pass(100);
     shop.must_change_worker("able", WorkerAct::Seen);
     shop.pass(100);
-    shop.must_change_worker("able", WorkerAct::Lost { why: "killed".to_owned() });
+    shop.must_change_worker("able", WorkerAct::Lost { why: "killed".to_owned(), session: None });
     shop.idles("amy");
     shop.pass(WHILE - 1);
     shop.idles("amy");
@@ -129,7 +129,7 @@ fn an_assignee_that_is_gone_is_stood_in_for_at_once_by_who_can(shop: &mut Shop) 
     shop.is_there("bob", "cobol");
     shop.is_there("able", "cobol");
     shop.idles("able");
-    shop.must_change_worker("bob", WorkerAct::Lost { why: "killed".to_owned() });
+    shop.must_change_worker("bob", WorkerAct::Lost { why: "killed".to_owned(), session: None });
     assert_eq!(shop.claim("able").task, id);
     assert_eq!(fell_back(shop, id), [r#"{"instead_of":"bob"}"#]);
 }

@@ -143,7 +143,7 @@ fn everything_about_workers_is_repeatable(shop: &mut Shop) {
     shop.claim("amy");
     once(shop, act(WorkerAct::Pause));
     once(shop, act(WorkerAct::Resume));
-    once(shop, act(WorkerAct::Lost { why: "killed".to_owned() }));
+    once(shop, act(WorkerAct::Lost { why: "killed".to_owned(), session: None }));
     assert_eq!(shop.task(TaskId(1)).crashes, 1);
     once(shop, act(WorkerAct::Left));
     shop.claim("amy");

@@ -2,11 +2,11 @@
 
 use crate::shop::wish::{self, Wish, card, feature, features, process};
 use crate::shop::{Shop, code, worker};
-use domain::event::EventKind;
+use domain::event::{Actor, EventKind};
 use domain::id::TaskId;
 use domain::task::Status;
 use domain::worker::{Driver, WorkerState};
-use engine::orchestrator::{Act, Card, WorkerAct};
+use engine::orchestrator::{Act, Card, Order, WorkerAct};
 
 cases![
     a_worker_that_joins_is_unknown_until_it_is_seen,
@@ -16,6 +16,7 @@ cases![
     a_lost_worker_loses_what_it_holds_at_once,
     a_lost_worker_that_speaks_is_there_again,
     a_worker_that_left_is_gone,
+    a_death_that_is_told_late_takes_nothing_from_a_successor,
     a_death_is_told_once_however_many_find_it,
     a_removed_worker_loses_what_it_holds_and_is_off_the_roster,
     a_removed_worker_may_come_back,
@@ -35,7 +36,7 @@ fn there(shop: &Shop) -> Vec<(String, u32)> {
 }
 
 fn lost(shop: &Shop, name: &str) {
-    shop.must_change_worker(name, WorkerAct::Lost { why: "killed".to_owned() });
+    shop.must_change_worker(name, WorkerAct::Lost { why: "killed".to_owned(), session: None });
 }
 
 fn a_worker_that_joins_is_unknown_until_it_is_seen(shop: &mut Shop) {
@@ -115,16 +116,31 @@ fn a_worker_that_left_is_gone(shop: &mut Shop) {
     assert!(!has_left(shop, "amy"));
 }
 
+fn a_death_that_is_told_late_takes_nothing_from_a_successor(shop: &mut Shop) {
+    let id = shop.add_one(feature("a"));
+    let begin = |shop: &Shop, session: &str| {
+        let card = Card { session: Some(session.to_owned()), ..process("amy", "") };
+        shop.door.apply_one(Order::new(Actor::Worker, Act::Join(card))).unwrap();
+    };
+    begin(shop, "first");
+    begin(shop, "second");
+    shop.claim("amy");
+    shop.must_change_worker("amy", WorkerAct::Lost { why: "the first ended".to_owned(), session: Some("first".to_owned()) });
+    assert_eq!((shop.status(id), shop.count(EventKind::WorkerLost)), (Status::InProgress, 0));
+    shop.must_change_worker("amy", WorkerAct::Lost { why: "the second ended".to_owned(), session: Some("second".to_owned()) });
+    assert_eq!((shop.status(id), shop.count(EventKind::WorkerLost)), (Status::Pending, 1));
+}
+
 fn a_death_is_told_once_however_many_find_it(shop: &mut Shop) {
     let id = shop.add_one(feature("a"));
     shop.claim("amy");
     for _ in 0..3 {
-        shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned() });
+        shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned(), session: None });
     }
     assert_eq!((shop.count(EventKind::WorkerLost), shop.task(id).crashes), (1, 1));
     // With a claim that it got afterwards it is another death.
     shop.claim("amy");
-    shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned() });
+    shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned(), session: None });
     assert_eq!((shop.count(EventKind::WorkerLost), shop.task(id).crashes), (2, 2));
 }
 
@@ -176,9 +192,14 @@ fn somebody_who_joins_without_a_process_keeps_what_it_holds(shop: &mut Shop) {
 }
 
 fn a_worker_that_is_not_there_is_not_found(shop: &mut Shop) {
-    for what in
-        [WorkerAct::Seen, WorkerAct::Pause, WorkerAct::Resume, WorkerAct::Remove, WorkerAct::Left, WorkerAct::Lost { why: String::new() }]
-    {
+    for what in [
+        WorkerAct::Seen,
+        WorkerAct::Pause,
+        WorkerAct::Resume,
+        WorkerAct::Remove,
+        WorkerAct::Left,
+        WorkerAct::Lost { why: String::new(), session: None },
+    ] {
         assert_eq!(code(shop.change_worker("amy", what)), "no_such_worker");
     }
     assert_eq!((shop.last_event(), there(shop)), (0, vec![]));

@@ -125,7 +125,7 @@ fn after_the_worker_was_removed(shop: &mut Shop) {
 fn after_the_worker_was_lost(shop: &mut Shop) {
     shop.add_one(feature("a"));
     let stale = shop.claim("amy");
-    shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned() });
+    shop.must_change_worker("amy", WorkerAct::Lost { why: "killed".to_owned(), session: None });
     is_stale(shop, stale);
 }
 

@@ -126,7 +126,7 @@ fn work_for_another_worker_wakes_it(shop: &mut Shop) {
 
 fn whoever_steps_aside_wakes_the_others(shop: &mut Shop) {
     shop.add_one(feature("a").assigned("bob"));
-    for what in [WorkerAct::Left, WorkerAct::Lost { why: "killed".to_owned() }, WorkerAct::Remove] {
+    for what in [WorkerAct::Left, WorkerAct::Lost { why: "killed".to_owned(), session: None }, WorkerAct::Remove] {
         shop.is_there("bob", "");
         wakes(shop, Listen::Work, |shop| shop.must_change_worker("bob", what));
     }
@@ -144,7 +144,7 @@ fn who_loses_its_claim_is_woken(shop: &mut Shop) {
     wakes(shop, Listen::Worker(&amy), |shop| shop.claim("cy"));
     shop.release(shop.task(id).claim().unwrap());
     shop.claim_task("amy", id);
-    wakes(shop, Listen::Worker(&amy), |shop| shop.must_change_worker("amy", WorkerAct::Lost { why: String::new() }));
+    wakes(shop, Listen::Worker(&amy), |shop| shop.must_change_worker("amy", WorkerAct::Lost { why: String::new(), session: None }));
     shop.claim_task("amy", id);
     wakes(shop, Listen::Worker(&amy), |shop| shop.must_change_worker("amy", WorkerAct::Remove));
     assert!(!shop.stand.wakes_at_once() || !other.wait(Duration::ZERO), "and nobody else");

@@ -245,7 +245,7 @@ fn cut_short(language: &str) -> Site {
     for _ in 0..3 {
         site.claim("agent-02", 5);
         site.pass(5);
-        site.change("agent-02", WorkerAct::Lost { why: "its process 4711 ended".to_owned() });
+        site.change("agent-02", WorkerAct::Lost { why: "its process 4711 ended".to_owned(), session: None });
     }
     site.pass(200);
     let claim = site.claim("agent-01", 4);

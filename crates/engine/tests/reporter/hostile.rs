@@ -109,7 +109,7 @@ fn site(title: &str) -> Site {
         };
         site.complete_with(claim, result);
     }
-    site.change("agent-01", WorkerAct::Lost { why: title.to_owned() });
+    site.change("agent-01", WorkerAct::Lost { why: title.to_owned(), session: None });
     site.ends(title);
     site.publish();
     site

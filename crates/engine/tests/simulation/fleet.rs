@@ -202,7 +202,7 @@ impl Agent {
         self.old.extend(self.jobs.drain(..).map(|job| job.claim));
         self.away_until = world.now + world.dice.between(5, 400);
         if self.card.session.is_some() && world.dice.percent(50) {
-            let lost = WorkerAct::Lost { why: "its process ended".to_owned() };
+            let lost = WorkerAct::Lost { why: "its process ended".to_owned(), session: None };
             let _ = world.one(Actor::Orchestrator, Act::Worker { name: self.name.clone(), what: lost });
         }
     }

@@ -145,9 +145,10 @@ impl Queue {
             }),
             Ask::Release(claim) => report(Command::Release { claim: *claim, note: String::new() }),
             Ask::Sweep => (Actor::Orchestrator, Act::Sweep),
-            Ask::Lose(worker) => {
-                (Actor::Orchestrator, Act::Worker { name: worker.clone(), what: WorkerAct::Lost { why: "seen to end".to_owned() } })
-            }
+            Ask::Lose(worker) => (
+                Actor::Orchestrator,
+                Act::Worker { name: worker.clone(), what: WorkerAct::Lost { why: "seen to end".to_owned(), session: None } },
+            ),
             Ask::Cancel(task) => manage(*task, Command::Cancel { note: String::new() }),
             Ask::Retry(task) => manage(*task, Command::Retry),
             Ask::Unblock(task) => manage(*task, Command::Unblock { note: String::new() }),
