@@ -14,9 +14,24 @@ fn a_missing_store_is_made_or_refused() {
     let place = Place::new();
     let refused = place.try_open(Missing::Refuse).err().unwrap();
     assert_eq!((refused.kind, refused.code, refused.hints.is_empty()), (Kind::Store, "store_missing", false));
+    assert!(refused.hints.iter().any(|hint| hint.starts_with("ganger import FILE ")), "{refused:?}");
     assert_eq!(place.bytes(), [], "looking for it makes nothing");
     add(&place.door(), 2);
     assert_eq!(place.try_open(Missing::Refuse).unwrap().integrity(), Ok(vec![]));
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_is_not_called_missing() {
+    let place = Place::new();
+    std::fs::write(place.folder.path().join("file"), "").unwrap();
+    std::os::unix::fs::symlink("circle", place.folder.path().join("circle")).unwrap();
+    for name in ["file/ganger.db", "circle"] {
+        for missing in [Missing::Make, Missing::Refuse] {
+            let refused = open(&place.folder.path().join(name), missing, &place.clock).err().unwrap();
+            assert_eq!((refused.kind, refused.code), (Kind::Store, "store_unreachable"), "{name}: {refused}");
+            assert!(!refused.hints.iter().any(|hint| hint.starts_with("ganger ")), "nothing that makes a new store: {refused:?}");
+        }
+    }
 }
 
 #[test]

@@ -36,12 +36,16 @@ pub(crate) fn canonical(path: &Path, missing: Missing) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| Error::usage("bad_store", format!("'{}' names no file", path.display())))?;
     match std::fs::canonicalize(path) {
         Ok(path) => Ok(path),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let error = Error::new(Kind::Store, "store_unreachable", format!("cannot reach the store {}: {error}", path.display()));
+            Err(error.hint(format!("ls -ld '{}'   says whether you may enter its folder", folder.display())))
+        }
         Err(_) if missing == Missing::Make => {
             std::fs::canonicalize(folder).map(|folder| folder.join(name)).map_err(|error| Error::file("find the folder", folder, &error))
         }
         Err(error) => Err(Error::new(Kind::Store, "store_missing", format!("cannot open the store {}: {error}", path.display()))
             .hint("ganger init   makes a new one")
-            .hint("ganger import   brings one back from an export")),
+            .hint("ganger import FILE   brings one back from an export")),
     }
 }
 
