@@ -122,8 +122,7 @@ pub fn repair(path: &Path, wish: Wish, clock: &Arc<dyn Clock>) -> Result<Outcome
     let done = made.and_then(|rebuilt| match wish {
         Wish::DryRun => Ok(Outcome::Would(rebuilt)),
         Wish::Repair | Wish::Force => {
-            let broken = beside(&path, &format!(".broken-{}", stamp(clock.as_ref())));
-            swap::swap(&path, &new, &broken)?;
+            let broken = swap::swap(&path, &new, &beside(&path, &format!(".broken-{}", stamp(clock.as_ref()))))?;
             Ok(Outcome::Done(rebuilt, broken))
         }
     });

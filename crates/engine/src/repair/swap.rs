@@ -22,22 +22,13 @@ fn failed(doing: &'static str, path: &Path) -> impl Fn(Errno) -> Error {
     move |error| Error::file(doing, &path, &error.into())
 }
 
-/// Gives the old store the name `broken` and the new one its name. While the old file has both names nobody opens it (`two_names`).
-pub(super) fn swap(path: &Path, new: &Path, broken: &Path) -> Result<()> {
-    for ending in ["", "-wal", "-shm"] {
-        let taken = beside(broken, ending);
-        if exists(&taken) {
-            return Err(
-                Error::refused("file", format!("{} is there already", files::shown(&taken))).hint("wait a second and repeat the command")
-            );
-        }
-    }
-    match link(path, broken) {
-        Ok(()) => {}
-        // A file system without hard links: then for a moment there is no store, which nobody opens either.
-        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => rename(path, broken).map_err(failed("rename", path))?,
-        Err(error) => return Err(failed("link", path)(error)),
-    }
+/// How many names are tried.
+const NAMES_MAX: u32 = 10_000;
+
+/// Gives the old store the name `broken`, or that with a number behind it where it is taken, and the new one its name. While the old file has
+/// both names nobody opens it (`two_names`). Gives the name that the old one has.
+pub(super) fn swap(path: &Path, new: &Path, broken: &Path) -> Result<PathBuf> {
+    let broken = &set_aside(path, broken)?;
     for ending in WITH {
         let from = beside(path, ending);
         if exists(&from) {
@@ -48,7 +39,31 @@ pub(super) fn swap(path: &Path, new: &Path, broken: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
     open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .and_then(fsync)
-        .map_err(failed("write the folder", folder))
+        .map_err(failed("write the folder", folder))?;
+    Ok(broken.clone())
+}
+
+/// Gives the old store a name that nothing has, nor anything beside it.
+fn set_aside(path: &Path, wanted: &Path) -> Result<PathBuf> {
+    for number in 1..=NAMES_MAX {
+        let broken = if number == 1 { wanted.to_owned() } else { beside(wanted, &format!("-{number}")) };
+        if ["", "-wal", "-shm"].iter().any(|ending| exists(&beside(&broken, ending))) {
+            continue;
+        }
+        match link(path, &broken) {
+            Ok(()) => return Ok(broken),
+            // Somebody was quicker.
+            Err(Errno::EXIST) => {}
+            // A file system without hard links: then for a moment there is no store, which nobody opens either.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => {
+                rename(path, &broken).map_err(failed("rename", path))?;
+                return Ok(broken);
+            }
+            Err(error) => return Err(failed("link", path)(error)),
+        }
+    }
+    Err(Error::refused("file", format!("{} is there already, and {NAMES_MAX} more like it", files::shown(wanted)))
+        .hint("move the old stores away, then repeat the command"))
 }
 
 /// Undoes a swap that was interrupted before the new store was in place: the old file has a second name, and perhaps its log has only that one.
