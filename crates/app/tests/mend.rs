@@ -7,6 +7,7 @@ mod desk;
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use desk::Desk;
@@ -71,11 +72,11 @@ fn a_store_that_cannot_be_read_is_5_and_comes_back() {
         desk.ok(&["add", &format!("Task {number}"), "--description", &"long ".repeat(400)]);
     }
     // A rebuilt store stands in its file alone, with nothing in the log that would mend what is damaged below.
-    let settled = desk.json(&["repair", "--force"]);
-    // Its old file has a name by the second, and another one is wanted below.
-    for part in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{part}", settled["old"].as_str().unwrap()));
+    let mut aside = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        aside.insert(desk.json(&["repair", "--force"])["old"].as_str().unwrap().to_owned());
     }
+    assert!(aside.len() == 4 && aside.iter().all(|file| Path::new(file).is_file()), "names by the second do not collide: {aside:?}");
     let store = desk.path(".orchestrator/ganger.db");
     let whole = std::fs::read(&store).unwrap();
     let log = std::fs::read(desk.path(".orchestrator/ganger.db-wal")).unwrap_or_default();
@@ -92,6 +93,12 @@ fn a_store_that_cannot_be_read_is_5_and_comes_back() {
     std::fs::write(&store, &damaged).unwrap();
     std::fs::write(desk.path(".orchestrator/ganger.db-wal"), &log).unwrap();
     assert_eq!(doctor(&desk, &["--strict"]).0, 5);
+    let told = desk.run(&["doctor", "--strict"]).out;
+    let mut errors: Vec<&str> = told.lines().filter(|line| line.starts_with("error: ")).collect();
+    let count = errors.len();
+    errors.dedup();
+    assert!(count > 0 && errors.len() == count, "told twice: {told}");
+    assert!(told.contains("\n  ganger repair") && !told.contains("\n  ganger doctor"), "{told}");
     let repaired = desk.json(&["repair"]);
     assert_eq!(repaired["outcome"], "done", "{repaired}");
     assert!(std::fs::metadata(repaired["old"].as_str().unwrap()).unwrap().len() == damaged.len() as u64);

@@ -102,10 +102,15 @@ impl Report {
         self.add(Severity::Error, code, message, REPAIR);
     }
 
-    /// What an error says, as a finding.
+    /// What an error says, as a finding. A damaged store gives the same one at every look: it is told once.
     fn error(&mut self, error: &Error) {
         self.damaged |= error.kind == Kind::Store;
-        let hint = error.hints.first().cloned().unwrap_or_default();
+        if self.findings.iter().any(|finding| (finding.code, &finding.message) == (error.code, &error.message)) {
+            return;
+        }
+        // Whoever reads this has called `doctor` already: what mends it is the next step.
+        let mends = error.hints.iter().find(|hint| hint.starts_with(REPAIR)).or_else(|| error.hints.first());
+        let hint = mends.cloned().unwrap_or_default();
         self.add(Severity::Error, error.code, error.message.clone(), hint);
     }
 
