@@ -257,16 +257,28 @@ pub fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// `outside_project` with the path shown escaped.
 pub fn contained(root: &Path, relative: &str) -> Result<PathBuf> {
-    let refused = |why: &str| {
-        Error::usage("outside_project", format!("the path '{}' {why}", domain::text::escaped(relative, 200)))
-            .hint("name a file below the project's folder")
-    };
-    domain::plan::check_path(relative).map_err(|why| refused(&why))?;
+    named_path(relative)?;
     let path = root.join(relative);
     if planted!("prefix_paths") && path.starts_with(root) {
         return Ok(path);
     }
-    if beneath(root, Path::new(relative)) { Ok(path) } else { Err(refused("leads out of the project through a symbolic link")) }
+    if beneath(root, Path::new(relative)) {
+        Ok(path)
+    } else {
+        Err(outside(format!("the path '{}' leads out of the project through a symbolic link", domain::text::escaped(relative, 200))))
+    }
+}
+
+/// Checks the words of a path from foreign text alone: where nobody looks at the file yet.
+///
+/// # Errors
+/// `outside_project` with the path shown escaped.
+pub fn named_path(relative: &str) -> Result<()> {
+    domain::plan::check_path(relative).map_err(outside)
+}
+
+fn outside(message: String) -> Error {
+    Error::usage("outside_project", message).hint("name a file below the project's folder")
 }
 
 /// The kernel itself resolves the path and refuses to leave the folder: no race between the look and the use.
@@ -353,6 +365,7 @@ mod tests {
             let refused = contained(root.path(), path).unwrap_err();
             assert_eq!(refused.code, "outside_project", "{path}");
             assert!(!refused.message.contains('\0'), "{path}");
+            assert!(refused.message.matches("path").count() == 1, "told twice: {}", refused.message);
         }
     }
 

@@ -41,10 +41,7 @@ impl Handed {
     /// What is kept of it. The result file is written first: a task is never completed when its files could not be.
     fn keep(&self, context: &Context, project: &Project, claim: Claim) -> Result<TaskResult> {
         for file in &self.files {
-            domain::plan::check_path(file).map_err(|why| {
-                engine::error::Error::usage("outside_project", format!("the path '{}' {why}", domain::text::escaped(file, 200)))
-                    .hint("name a file below the project's folder")
-            })?;
+            files::named_path(file)?;
         }
         let note = self.note()?;
         let mut result = TaskResult { note, files: self.files.clone(), ..TaskResult::default() };

@@ -72,8 +72,7 @@ pub(crate) fn role(text: &str) -> Result<Option<String>> {
     if name == "none" || name == "auto" {
         return Ok(None);
     }
-    domain::plan::check_path(name)
-        .map_err(|why| Error::usage("bad_text", format!("the agent '{}' {why}", domain::text::escaped(name, 100))))?;
+    domain::plan::check_path(name).map_err(|why| Error::usage("bad_text", format!("the agent is no name of a role: {why}")))?;
     Ok(Some(name.to_owned()))
 }
 
