@@ -340,11 +340,14 @@ pub(crate) struct Setting<'s> {
     key: &'s str,
     value: &'s str,
     source: String,
+    /// What it does; nothing for a worker's variable.
+    meaning: Option<&'static str>,
 }
 
 impl<'s> Setting<'s> {
     pub(crate) fn of(key: &'s str, setting: &'s SettingRow) -> Self {
-        Self { key, value: &setting.value, source: setting.source.to_string() }
+        let meaning = engine::config::Known::of(key).map(|known| known.meaning);
+        Self { key, value: &setting.value, source: setting.source.to_string(), meaning }
     }
 }
 

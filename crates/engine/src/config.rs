@@ -68,26 +68,96 @@ enum Takes {
     Language,
 }
 
-/// Every setting.
-const KEYS: [(&str, Takes); 17] = [
-    ("agents_library", Takes::Text),
-    ("attempts", Takes::Number { max: 1_000 }),
-    ("claude_md_path", Takes::Text),
-    ("cycles", Takes::Number { max: 100 }),
-    ("fallback_after", Takes::Span),
-    ("grace", Takes::Span),
-    ("heartbeat", Takes::Span),
-    ("language", Takes::Language),
-    ("lease", Takes::Span),
-    ("output_bytes_max", Takes::Number { max: 64 * 1024 * 1024 }),
-    ("poll_interval_sec", Takes::Number { max: 86_400 }),
-    ("session", Takes::Text),
-    ("silence", Takes::Span),
-    ("store", Takes::Text),
-    ("test_command", Takes::Text),
-    ("timeout", Takes::Span),
-    ("window_map", Takes::Text),
+impl Takes {
+    /// What may be written.
+    fn shown(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Span => "duration".to_owned(),
+            Self::Number { max } => format!("0 to {max}"),
+            Self::Language => "`en`, `fr`, `auto`".to_owned(),
+        }
+    }
+}
+
+/// A setting, as the help and `docs/settings.md` tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: &'static str,
+    takes: Takes,
+    /// What it does, in a line of Markdown.
+    pub meaning: &'static str,
+    /// Whether this version does anything with it.
+    pub has_effect: bool,
+}
+
+const fn known(name: &'static str, takes: Takes, meaning: &'static str) -> Known {
+    Known { name, takes, meaning, has_effect: true }
+}
+
+/// A name that skills for agents use, kept for a later version.
+const fn later(name: &'static str, takes: Takes, meaning: &'static str) -> Known {
+    Known { name, takes, meaning, has_effect: false }
+}
+
+/// Every setting: the one table that the help, the documentation and the checks are made of.
+pub const KEYS: [Known; 17] = [
+    later("agents_library", Takes::Text, "not in this version: the folder with agent roles"),
+    known("attempts", Takes::Number { max: 1_000 }, "how often a task of `ganger add` may fail, if it does not say so itself"),
+    later("claude_md_path", Takes::Text, "not in this version: the file that holds the board"),
+    known("cycles", Takes::Number { max: 100 }, "how many repairs a failing test may ask for"),
+    known("fallback_after", Takes::Span, "how long a task waits for the right worker before any other may have it"),
+    known("grace", Takes::Span, "how long a process that is asked to end has, before it is killed"),
+    known("heartbeat", Takes::Span, "how often a worker of ganger's says that it is alive"),
+    known("language", Takes::Language, "of titles, briefs and reports; `auto` goes by `LC_ALL` and `LANG`"),
+    known("lease", Takes::Span, "how long a worker counts as alive after it last said so; must not be shorter than `heartbeat`"),
+    known("output_bytes_max", Takes::Number { max: 64 * 1024 * 1024 }, "how many bytes of one attempt's output are kept"),
+    known("poll_interval_sec", Takes::Number { max: 86_400 }, "how many seconds `ganger poll` waits between two looks"),
+    later("session", Takes::Text, "not in this version: the tmux session of the workers"),
+    known("silence", Takes::Span, "a command that prints nothing for so long is ended; `0s`: never"),
+    known("store", Takes::Text, "where the tasks are kept: `sqlite:PATH`, relative to the project's folder"),
+    known("test_command", Takes::Text, "tests features of a plan that bring neither `run` nor `test` nor `check`"),
+    known("timeout", Takes::Span, "how long an attempt of a task of `ganger add` may take, if it does not say so itself"),
+    later("window_map", Takes::Text, "not in this version: which worker has which tmux window"),
 ];
+
+impl Known {
+    /// The setting of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|known| known.name == name)
+    }
+
+    /// Its default, as it is written.
+    #[must_use]
+    pub fn default_value(&self) -> String {
+        let defaults: toml::Table = DEFAULT.parse().unwrap_or_default();
+        match defaults.get(self.name) {
+            Some(toml::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// What it takes, in Markdown.
+    #[must_use]
+    pub fn takes(&self) -> String {
+        self.takes.shown()
+    }
+
+    /// The variable that goes before every file.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("GANGER_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// A value that it takes, to be pasted.
+    fn example(&self) -> String {
+        let default = self.default_value();
+        if default.is_empty() { "\"\"".to_owned() } else { default }
+    }
+}
 
 impl Config {
     /// Reads all layers. `environment` gives the value of a variable; `user` and `project` are files that may be missing.
@@ -112,40 +182,61 @@ impl Config {
         if let Some((path, text)) = project {
             config.layer(text, &files::shown(path), &Source::Project(path.to_owned()))?;
         }
-        for (key, _) in KEYS {
-            let name = format!("GANGER_{}", key.to_ascii_uppercase());
+        for known in &KEYS {
+            let name = known.variable();
             if let Some(value) = environment(&name).filter(|value| !value.is_empty()) {
-                config
-                    .set(key, &value, Source::Environment(name.clone()))
-                    .map_err(|error| Error::usage("bad_config", format!("{name}: {}", error.message)))?;
+                config.set(known.name, &value, Source::Environment(name.clone())).map_err(|error| {
+                    Error::usage("bad_config", format!("the variable {name}: {}", error.message))
+                        .hint(format!("unset {name}   or give it a value such as {}", known.example()))
+                })?;
             }
         }
-        if config.span("lease")? < config.span("heartbeat")? {
-            return Err(Error::usage("bad_config", "lease is shorter than heartbeat: every worker would be taken for dead")
-                .hint("ganger config set lease 120s"));
-        }
+        config.lease_outlives_heartbeat()?;
         Ok(config)
     }
 
+    fn lease_outlives_heartbeat(&self) -> Result<()> {
+        let (lease, heartbeat) = (self.span("lease")?, self.span("heartbeat")?);
+        if lease >= heartbeat {
+            return Ok(());
+        }
+        let from = |key: &str| self.get(key).map(|setting| format!("{key} = {} ({})", setting.value, setting.source));
+        let message =
+            format!("lease is shorter than heartbeat: every worker would be taken for dead; {}, {}", from("lease")?, from("heartbeat")?);
+        let enough = domain::time::show_duration(heartbeat.saturating_mul(4));
+        Err(Error::usage("bad_config", message).hint(match &self.get("lease")?.source {
+            Source::Environment(name) => format!("unset {name}   or give it a value such as {enough}"),
+            Source::Default | Source::User(_) | Source::Project(_) | Source::Flag => format!("ganger config set lease {enough}"),
+        }))
+    }
+
     fn layer(&mut self, text: &str, name: &str, source: &Source) -> Result<()> {
-        let bad =
-            |line: usize, message: String| Error::usage("bad_config", format!("{name}, line {line}: {message}")).hint("ganger config");
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let at = error.span().map_or(0, |span| span.start);
-            bad(domain::plan::line_column(text, at).0, error.message().to_owned())
-        })?;
+        let bad = |line: usize, message: String| Error::usage("bad_config", format!("{name}, line {line}: {message}"));
+        let edit = |line: usize| format!("mend line {line} of {name} in an editor; docs/settings.md lists every setting");
+        let table = table(text, name)?;
         for (key, value) in &table {
             let line = line_of(text, key);
             if key == "workers" {
-                self.worker_tables(value, source).map_err(|message| bad(line, message))?;
+                self.worker_tables(value, source).map_err(|message| bad(line, message).hint(edit(line)))?;
                 continue;
             }
+            // `ganger config set` writes the project's file only, and what it does not know it does not mend.
+            let mend = match (source, Known::of(key)) {
+                (Source::Project(_), Some(known)) => format!("ganger config set {key} {}", known.example()),
+                _ => edit(line),
+            };
             let value = match value {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Integer(number) => number.to_string(),
-                other => return Err(bad(line, format!("'{}' is of the wrong type: {}", domain::text::escaped(key, 60), other.type_str()))),
+                other => {
+                    let message = format!("'{}' is of the wrong type: {}", domain::text::escaped(key, 60), other.type_str());
+                    return Err(bad(line, message).hint(mend));
+                }
             };
-            self.set(key, &value, source.clone()).map_err(|error| bad(line, error.message))?;
+            self.set(key, &value, source.clone()).map_err(|error| {
+                let told = bad(line, error.message).hint(mend);
+                error.hints.into_iter().fold(told, Error::hint)
+            })?;
         }
         Ok(())
     }
@@ -175,8 +266,8 @@ impl Config {
     /// # Errors
     /// `bad_config`: an unknown name or a value of the wrong form.
     pub fn set(&mut self, key: &str, value: &str, source: Source) -> Result<()> {
-        let Some((key, takes)) = KEYS.iter().find(|(known, _)| *known == key) else {
-            let known: Vec<&str> = KEYS.iter().map(|(known, _)| *known).collect();
+        let Some(Known { name: key, takes, .. }) = Known::of(key) else {
+            let known: Vec<&str> = KEYS.iter().map(|known| known.name).collect();
             return Err(Error::usage("bad_config", format!("there is no setting '{}'", domain::text::escaped(key, 60)))
                 .hint(format!("the settings are {}", known.join(", "))));
         };
@@ -288,6 +379,19 @@ impl Config {
     }
 }
 
+/// The text of a configuration file, read; `name` says in errors which one.
+///
+/// # Errors
+/// `bad_config` with the line.
+pub fn table(text: &str, name: &str) -> Result<toml::Table> {
+    text.parse().map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = domain::plan::line_column(text, at).0;
+        Error::usage("bad_config", format!("{name}, line {line}: {}", error.message()))
+            .hint(format!("mend line {line} of {name} in an editor: a line is KEY = \"VALUE\""))
+    })
+}
+
 /// The line in which a key is set, from 1.
 fn line_of(text: &str, key: &str) -> usize {
     text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(key)).map_or(1, |index| index + 1)
@@ -300,7 +404,7 @@ fn line_of(text: &str, key: &str) -> usize {
 pub fn with_value(text: &str, key: &str, value: &str) -> Result<String> {
     let mut probe = Config { values: BTreeMap::new() };
     probe.set(key, value, Source::Flag)?;
-    let is_number = KEYS.iter().any(|(known, takes)| *known == key && matches!(takes, Takes::Number { .. }));
+    let is_number = Known::of(key).is_some_and(|known| matches!(known.takes, Takes::Number { .. }));
     let mut document: toml_edit::DocumentMut =
         text.parse().map_err(|error: toml_edit::TomlError| Error::usage("bad_config", error.message().to_owned()))?;
     let mut changed: toml_edit::Value = match value.parse::<i64>() {
@@ -328,7 +432,41 @@ mod tests {
     fn every_setting_has_a_default_and_every_default_is_a_setting() {
         let config = Config::load(None, None, none).unwrap();
         let names: Vec<&str> = config.all().map(|(key, _)| key).collect();
-        assert_eq!(names, KEYS.map(|(key, _)| key));
+        assert_eq!(names, KEYS.map(|known| known.name));
+    }
+
+    #[test]
+    fn the_page_of_settings_is_what_the_table_says() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md")).unwrap();
+        let told: Vec<&str> = page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 5).collect();
+        let wanted: Vec<String> = KEYS
+            .iter()
+            .map(|known| {
+                let default =
+                    Some(known.default_value()).filter(|value| !value.is_empty()).map_or(String::new(), |value| format!("`{value}`"));
+                format!("| `{}` | {} | {default} | {} |", known.name, known.takes(), known.meaning)
+            })
+            .collect();
+        assert_eq!(told, wanted, "docs/settings.md should have these rows:\n{}", wanted.join("\n"));
+    }
+
+    #[test]
+    fn a_mistake_says_what_mends_it() {
+        let file = Path::new("/p/config.toml");
+        let hints = |text: &str| Config::of_layers(None, Some((file, text)), none).unwrap_err().hints;
+        assert_eq!(hints("lease = \"soon\"")[0], "ganger config set lease 120s");
+        assert_eq!(hints("cycles = true")[0], "ganger config set cycles 3");
+        assert!(hints("\nlaese = \"1m\"")[0].starts_with("mend line 2 of /p/config.toml"));
+        assert!(hints("\nlaese = \"1m\"")[1].starts_with("the settings are agents_library, "));
+        assert!(hints("lease = [")[0].starts_with("mend line 1 of /p/config.toml"));
+        let set = |name: &str| (name == "GANGER_LEASE").then(|| "foo".to_owned());
+        let error = Config::of_layers(None, None, set).unwrap_err();
+        assert!(error.message.starts_with("the variable GANGER_LEASE: lease: expected a duration"), "{error}");
+        assert_eq!(error.hints, ["unset GANGER_LEASE   or give it a value such as 120s"]);
+        let short = |name: &str| (name == "GANGER_LEASE").then(|| "1s".to_owned());
+        let error = Config::of_layers(None, None, short).unwrap_err();
+        assert!(error.message.ends_with("lease = 1s (GANGER_LEASE), heartbeat = 30s (default)"), "{error}");
+        assert_eq!(error.hints, ["unset GANGER_LEASE   or give it a value such as 2m"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::config::{Config, with_value};
+use engine::config::{Config, KEYS, Known, with_value};
 use engine::error::{Error, Result};
 use engine::files;
 use engine::project::FOLDER;
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::output::{Tint, tinted};
 use crate::{exit, wire};
 
-/// The settings: list them with where they come from, get one, set one of this project.
+/// The settings: list them with what they mean and where they come from, get one, set one of this project. docs/settings.md tells more.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -74,9 +74,20 @@ fn list(context: &mut Context, config: &Config) -> Result<u8> {
     for (key, setting) in config.all() {
         let source = tinted(&format!("({})", setting.source), Tint::Dim, context.printer.color);
         let value = if setting.value.is_empty() { "\"\"".to_owned() } else { domain::text::escaped(&setting.value, 300) };
+        if let Some(known) = Known::of(key) {
+            let meaning = tinted(&format!("# {}", known.meaning), Tint::Dim, context.printer.color);
+            context.printer.line(&meaning);
+        }
         context.printer.line(&format!("{} = {value}  {source}", domain::text::escaped(key, 300)));
     }
     Ok(exit::DONE)
+}
+
+/// Says what is set and changes nothing yet.
+pub(super) fn warn_without_effect(context: &mut Context, key: &str) {
+    if let Some(known) = KEYS.iter().find(|known| known.name == key && !known.has_effect) {
+        context.printer.say(&format!("warning: {key}: {}; it is kept, and has no effect", known.meaning));
+    }
 }
 
 /// Sets a value. The file that this would make is checked as a whole first, so a settings file that is broken can be mended
@@ -85,6 +96,7 @@ fn set(context: &mut Context, key: &str, value: &str) -> Result<u8> {
     let root = root(context)?;
     let file = root.join(FOLDER).join("config.toml");
     let text = if files::is_file(&file) { files::read_text(&file, CONFIG_BYTES_MAX)? } else { String::new() };
+    engine::config::table(&text, &files::shown(&file))?;
     let changed = with_value(&text, key, value)?;
     let user = context.around.user_config.as_deref();
     // What the environment says is not looked at: it may be gone the next time.
@@ -98,6 +110,7 @@ fn set(context: &mut Context, key: &str, value: &str) -> Result<u8> {
     } else {
         context.printer.line(&format!("{key} = {}", domain::text::escaped(&setting.value, 300)));
     }
+    warn_without_effect(context, key);
     let variable = format!("GANGER_{}", key.to_ascii_uppercase());
     if context.variable(&variable).is_some() {
         context.printer.say(&format!("warning: {variable} in the environment goes before it"));

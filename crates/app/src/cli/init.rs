@@ -1,18 +1,20 @@
 //! `ganger init`.
 
 use engine::error::Result;
+use engine::files;
 use engine::project::{FOLDER, Project};
 
+use super::config;
 use crate::context::Context;
 use crate::exit;
 
 /// Make this folder a project: .orchestrator/ with its settings and its store. Doing it twice is harmless.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The file that holds the board
+    /// Kept for a later version: the file that holds the board
     #[arg(long, value_name = "FILE")]
     board: Option<String>,
-    /// The folder with agent roles
+    /// Kept for a later version: the folder with agent roles
     #[arg(long, value_name = "DIR")]
     agents_library: Option<String>,
 }
@@ -21,9 +23,8 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let mut values = Vec::new();
     for (key, value) in [("claude_md_path", args.board), ("agents_library", args.agents_library)] {
         if let Some(value) = value {
-            domain::plan::check_path(&value).map_err(|why| {
-                engine::error::Error::usage("outside_project", format!("the path '{}' {why}", domain::text::escaped(&value, 200)))
-            })?;
+            files::named_path(&value)?;
+            config::warn_without_effect(context, key);
             values.push((key, value));
         }
     }
@@ -38,7 +39,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
         let shape = serde_json::json!({ "project": project.root(), "store": project.address().to_string(), "new": is_new });
         context.printer.json(&shape)?;
     } else {
-        let folder = engine::files::shown(&project.root().join(FOLDER));
+        let folder = files::shown(&project.root().join(FOLDER));
         context.printer.line(&if is_new { format!("made {folder}") } else { format!("{folder} is complete") });
         context.printer.line("next:");
         context.printer.line("  ganger plan PLAN.toml        add the tasks of a plan (ganger plan --help)");

@@ -32,7 +32,7 @@ enum What {
         /// The agent that it runs
         #[arg(long, value_name = "A")]
         agent: Option<String>,
-        /// Its pane, as session:window
+        /// Kept for a later version: its pane, as session:window
         #[arg(long, value_name = "T")]
         target: Option<String>,
         /// What it can do
@@ -83,6 +83,9 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
         Some(What::Add { name, driver, agent, target, can }) => {
             let known = door.workers()?.into_iter().find(|view| view.worker.name == name);
             let driver = driver.or(known.map(|view| view.worker.driver)).unwrap_or(Driver::Pull);
+            if target.is_some() {
+                context.printer.say("warning: --target: not in this version: ganger writes into no pane; it is kept, and has no effect");
+            }
             let line = |field: &str, text: Option<String>| text.map(|text| values::title(field, &text)).transpose();
             let card = Card {
                 name: name.clone(),
