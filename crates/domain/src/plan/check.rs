@@ -38,10 +38,18 @@ pub(super) fn plan(tree: Tree, format: Format, found: &mut Mistakes<'_>) -> Opti
             Some(PlanKey::Goal) => plan.goal = long(word, node, found),
             Some(PlanKey::Isolation) => {
                 let chosen = choice(word, &words(Isolation::ALL, Isolation::as_str), Isolation::from_word, node, found);
+                if chosen == Some(Isolation::Worktree) {
+                    let hint = "let tasks that change the same files come after one another";
+                    found.warn(&node.span, "'isolation' is not in this version: tasks share the project's folder", Some(hint));
+                }
                 plan.isolation = chosen.unwrap_or(plan.isolation);
             }
             Some(PlanKey::OnBlocked) => {
                 let chosen = choice(word, &words(OnBlocked::ALL, OnBlocked::as_str), OnBlocked::from_word, node, found);
+                if chosen == Some(OnBlocked::Handle) {
+                    let hint = "`ganger status` lists what is blocked, with the command that moves it";
+                    found.warn(&node.span, "'on_blocked' is not in this version: a blocked task is left to you", Some(hint));
+                }
                 plan.on_blocked = chosen.unwrap_or(plan.on_blocked);
             }
             Some(PlanKey::Fallback) => {
@@ -94,6 +102,10 @@ pub(super) fn plan(tree: Tree, format: Format, found: &mut Mistakes<'_>) -> Opti
         whole = false;
     }
     links::resolve(&mut plan.tasks, &wanted, defaults.after.as_deref().unwrap_or_default(), &tree.done, whole, found);
+    if tree.partial {
+        // What seems odd about the half that could be read is perhaps not so in the whole.
+        found.forget_warnings();
+    }
     Some(plan)
 }
 

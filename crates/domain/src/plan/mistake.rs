@@ -85,6 +85,12 @@ impl<'t> Mistakes<'t> {
         self.add(span, message.into(), hint.map(str::to_owned), Severity::Warning);
     }
 
+    /// Forgets the warnings so far.
+    pub(super) fn forget_warnings(&mut self) {
+        self.found.retain(|mistake| mistake.severity == Severity::Error);
+        self.warnings = 0;
+    }
+
     fn add(&mut self, span: &Span, message: String, hint: Option<String>, severity: Severity) {
         let count = match severity {
             Severity::Error => &mut self.errors,

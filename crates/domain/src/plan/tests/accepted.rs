@@ -123,6 +123,7 @@ fn without_places(mut plan: Plan) -> Plan {
         task.span = 0..0;
         task.paths.iter_mut().for_each(|(_, span)| *span = 0..0);
     }
+    plan.warnings.iter_mut().for_each(|warning| warning.span = 0..0);
     plan
 }
 
@@ -267,7 +268,16 @@ fn every_key_is_read() {
                 span: 0..0,
             },
         ],
-        warnings: [],
+        warnings: [
+            Mistake {
+                span: 0..0,
+                message: "'isolation' is not in this version: tasks share the project's folder",
+                hint: Some(
+                    "let tasks that change the same files come after one another",
+                ),
+                severity: Warning,
+            },
+        ],
     }
     "#);
 }

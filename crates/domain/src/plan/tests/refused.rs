@@ -330,7 +330,6 @@ title = E
     8:1: unknown key 'titel' (did you mean 'title'?)
     13:1: the key 'title' is given twice
     15:11: 'timeout' is no duration: expected a duration such as 90s, 15m or 2h, found 'soon'
-    16:1: warning: the task names neither inputs nor outputs nor acceptance (a worker knows nothing but the task: say with 'accept' when it is done)
     17:9: not valid TOML: string values must be quoted, expected literal string
     "#);
     assert_snapshot!(toml("title = P\ngoal = Q\nfallback = \"x\"\n[[task]]\ntitle = \"A\"\nafter = [\"b\"\nrun = \"x\"\ntimeout = \"y\"\n[[task]\ntitle = \"B\""), @"
