@@ -129,6 +129,7 @@ impl Command {
             Self::Retry => "retry",
             Self::Unblock { .. } => "unblock",
             Self::Answer { .. } => "answer",
+            Self::Edit(edit) if edit.fields == ["assign"] => "assign",
             Self::Edit(_) => "edit",
         }
     }
@@ -207,6 +208,13 @@ pub enum Refusal {
         /// Who holds it now.
         holder: Option<WorkerName>,
     },
+    /// The task is held, and under another claim than this one, which was never made.
+    OtherClaim {
+        /// The task.
+        task: TaskId,
+        /// Who holds it.
+        holder: WorkerName,
+    },
     /// Somebody holds the task.
     Taken {
         /// The task.
@@ -244,7 +252,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::StaleClaim { .. } => "stale_claim",
+            Self::StaleClaim { .. } | Self::OtherClaim { .. } => "stale_claim",
             Self::Taken { .. } => "taken",
             Self::NotReady { .. } => "not_ready",
             Self::Illegal { .. } => "illegal_transition",
@@ -259,6 +267,9 @@ impl Refusal {
             Self::StaleClaim { .. } => {
                 Some("stop working on it and change nothing more; `ganger claim` gives you the next task".to_owned())
             }
+            Self::OtherClaim { .. } => Some(
+                "give the claim as `ganger claim` printed it, to its last sign; if you did, stop working: it counts no more".to_owned(),
+            ),
             Self::Taken { task, .. } | Self::NotReady { task, .. } => Some(format!("ganger show {task}")),
             Self::Illegal { hint, .. } => hint.clone(),
             Self::StillAlive { .. } => None,
@@ -273,6 +284,7 @@ impl fmt::Display for Refusal {
                 write!(f, "the claim {task}#{} is over: the task is {status}", attempt.0)?;
                 holder.as_ref().map_or(Ok(()), |holder| write!(f, ", held by {holder}"))
             }
+            Self::OtherClaim { task, holder } => write!(f, "{task} is held by {holder}, and not under this claim"),
             Self::Taken { task, holder } => write!(f, "{task} is held by {holder}"),
             Self::NotReady { task, why } => write!(f, "{task} cannot be claimed yet: {why}"),
             Self::Illegal { task, verb, status, .. } => write!(f, "cannot {verb} {task}: it is {status}"),
@@ -383,9 +395,8 @@ pub fn transition(task: &Task, command: &Command, now: Now, rules: Rules) -> Res
                 let fields = edit.fields.iter().map(|&field| field.to_owned()).collect();
                 Ok(change(task, after, vec![about(task, EventKind::TaskEdited).with("fields", Fact::List(fields))]))
             }
-            TaskState::Completed { .. } | TaskState::Cancelled { .. } => {
-                Err(illegal(task, command, Some(format!("ganger add \"…\" --after {}", task.id))))
-            }
+            TaskState::Completed { .. } => Err(illegal(task, command, Some(format!("ganger add \"…\" --after {}", task.id)))),
+            TaskState::Cancelled { .. } => Err(illegal(task, command, Some(format!("ganger retry {}", task.id)))),
         },
     }
 }
@@ -411,7 +422,7 @@ fn claim(
         let why = if task.dead > 0 {
             "a task that it depends on FAILED or was CANCELLED".to_owned()
         } else if task.waiting > 0 {
-            format!("{} of its dependencies are open", task.waiting)
+            format!("{} of its dependencies {} open", task.waiting, if task.waiting == 1 { "is" } else { "are" })
         } else if task.held {
             match task.kind {
                 Kind::Test => "the test phase has not begun".to_owned(),
@@ -558,6 +569,9 @@ fn current<'t>(task: &'t Task, claim: &Claim) -> Result<&'t Held, Refusal> {
     let stale = |holder: Option<WorkerName>| Refusal::StaleClaim { task: task.id, attempt: claim.attempt, status: task.status(), holder };
     match &task.state {
         TaskState::InProgress(held) if is_current(task, held, claim) => Ok(held),
+        TaskState::InProgress(held) if task.id == claim.task && claim.attempt >= task.attempt => {
+            Err(Refusal::OtherClaim { task: task.id, holder: held.worker.clone() })
+        }
         TaskState::InProgress(held) => Err(stale(Some(held.worker.clone()))),
         TaskState::Pending
         | TaskState::Completed { .. }

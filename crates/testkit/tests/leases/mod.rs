@@ -275,7 +275,7 @@ impl Leases {
             }
             Ok(Decision::Already) if row.done_by == Some(token) => {}
             Ok(Decision::Already) => state.breaks("G7: a completion counts as done that another claim did"),
-            Err(Refusal::StaleClaim { .. }) if row.open != Some(token) => {}
+            Err(Refusal::StaleClaim { .. } | Refusal::OtherClaim { .. }) if row.open != Some(token) => {}
             Err(_) => state.breaks("the current claim was refused"),
         }
     }

@@ -150,7 +150,7 @@ impl History {
             match &answer {
                 Ok(Decision::Change(_)) => prop_assert_eq!(self.open, Some(claim), "{} by a claim that is not current", command.verb()),
                 Ok(Decision::Already) => prop_assert!(again, "{} by {claim} counts as done", command.verb()),
-                Err(Refusal::StaleClaim { .. }) => {
+                Err(Refusal::StaleClaim { .. } | Refusal::OtherClaim { .. }) => {
                     prop_assert!(self.open != Some(claim) && !again, "{} by the current claim", command.verb())
                 }
                 Err(other) => prop_assert!(false, "{} by {claim}: {other}", command.verb()),

@@ -174,6 +174,12 @@ fn who_gave_it_back_is_asked_last_until_the_next_claim() {
     assert_eq!(claimed(&back).avoid, None);
 }
 
+/// A task whose first claim is over.
+fn claimed_and_back() -> Task {
+    let held = claimed(&task());
+    after(&held, &release(open(&held)), at(5))
+}
+
 #[test]
 fn a_refusal_says_what_it_waits_for() {
     let why = |task: Task| refusal(&task, &claim_as("sid", NONCE), at(0)).to_string();
@@ -185,12 +191,13 @@ fn a_refusal_says_what_it_waits_for() {
         why(Task { not_before: Some(at(1).store), ..task() }),
         why(Task { state: TaskState::Blocked(question()), ..task() }),
         Refusal::Taken { task: TaskId(4), holder: name("amp") }.to_string(),
-        refusal(&claimed(&task()), &complete(Claim { task: TaskId(4), attempt: Attempt(7), nonce: NONCE }), at(0)).to_string(),
+        refusal(&claimed(&claimed_and_back()), &complete(Claim { task: TaskId(4), attempt: Attempt(1), nonce: NONCE }), at(0)).to_string(),
+        refusal(&claimed(&task()), &complete(Claim { task: TaskId(4), attempt: Attempt(1), nonce: Nonce([9; 16]) }), at(0)).to_string(),
         refusal(&task(), &complete(Claim { task: TaskId(4), attempt: Attempt(7), nonce: NONCE }), at(0)).to_string(),
         refusal(&task(), &Command::Retry, at(0)).to_string(),
         refusal(&task(), &Command::Expire, at(0)).to_string(),
     ];
-    insta::assert_snapshot!(lines.join("\n"), @r#"
+    insta::assert_snapshot!(lines.join("\n"), @"
     T-004 cannot be claimed yet: 2 of its dependencies are open
     T-004 cannot be claimed yet: a task that it depends on FAILED or was CANCELLED
     T-004 cannot be claimed yet: an earlier phase has not ended
@@ -198,11 +205,12 @@ fn a_refusal_says_what_it_waits_for() {
     T-004 cannot be claimed yet: it waits before its next attempt
     T-004 cannot be claimed yet: it is BLOCKED
     T-004 is held by amp
-    the claim T-004#7 is over: the task is IN_PROGRESS, held by amp
+    the claim T-004#1 is over: the task is IN_PROGRESS, held by amp
+    T-004 is held by amp, and not under this claim
     the claim T-004#7 is over: the task is PENDING
     cannot retry T-004: it is PENDING
     no claim on T-004 is over
-    "#);
+    ");
 }
 
 #[test]
@@ -213,5 +221,9 @@ fn a_refusal_offers_what_would_help() {
     assert_eq!(hint(state(TaskState::Blocked(question())), Command::Retry), "ganger unblock T-004");
     assert_eq!(hint(state(TaskState::Failed { at: at(0).wall }), unblock()), "ganger retry T-004");
     assert!(hint(Task { waiting: 1, dead: 1, ..task() }, unblock()).contains("ganger retry"));
-    assert!(hint(state(TaskState::Cancelled { at: at(0).wall }), Command::Edit(Edit::default())).contains("--after T-004"));
+    assert!(hint(state(TaskState::Cancelled { at: at(0).wall }), Command::Edit(Edit::default())) == "ganger retry T-004");
+    let done = || state(TaskState::Completed { at: at(0).wall, by: None, nonce: None });
+    assert!(hint(done(), Command::Edit(Edit::default())).contains("--after T-004"));
+    let assign = Command::Edit(Edit { fields: vec!["assign"], ..Edit::default() });
+    assert_eq!(refusal(&done(), &assign, at(0)).to_string(), "cannot assign T-004: it is COMPLETED", "what the user called");
 }

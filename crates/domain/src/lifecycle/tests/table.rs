@@ -207,7 +207,7 @@ fn outcome(task: &Task, command: &Command) -> String {
             }
             told
         }
-        Err(Refusal::StaleClaim { .. }) => "stale".to_owned(),
+        Err(Refusal::StaleClaim { .. } | Refusal::OtherClaim { .. }) => "stale".to_owned(),
         Err(Refusal::Taken { .. }) => "taken".to_owned(),
         Err(Refusal::NotReady { .. }) => "not ready".to_owned(),
         Err(Refusal::Illegal { .. }) => "illegal".to_owned(),
