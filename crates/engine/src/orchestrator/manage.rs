@@ -311,17 +311,23 @@ impl Book<'_> {
             if !planted!("edge_without_cycle_check")
                 && let Some(path) = dependency::would_close(id, *on, |of| self.tx.needs_of(of))?
             {
-                let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+                let path: Vec<String> = path.iter().chain(path.first()).map(ToString::to_string).collect();
                 return Err(Error::refused(
                     "cycle",
                     format!("{id} cannot wait for {on}: they would wait for each other ({})", path.join(" → ")),
-                ));
+                )
+                .hint("ganger graph   draws what waits for what"));
             }
         }
         let waits_already = self.tx.needs_of(id)?;
         after.retain(|on| !waits_already.contains(on));
         if !after.is_empty() && !matches!(task.state, TaskState::Pending | TaskState::Blocked(_)) {
-            return Err(Error::refused("illegal_transition", format!("cannot add dependencies to {id}: it is {}", task.status())));
+            let error = Error::refused("illegal_transition", format!("cannot add dependencies to {id}: it is {}", task.status()));
+            return Err(error.hint(match task.state {
+                TaskState::Failed { .. } | TaskState::Cancelled { .. } => format!("ganger retry {id}"),
+                TaskState::Completed { .. } => format!("ganger add \"…\" --after {id}"),
+                TaskState::Pending | TaskState::InProgress(_) | TaskState::Blocked(_) => format!("ganger show {id}"),
+            }));
         }
         let mut fields = change_spec(&mut spec, patch);
         if !after.is_empty() {

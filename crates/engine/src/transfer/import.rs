@@ -53,7 +53,7 @@ impl<'r> Import<'r> {
             )
             .hint("use the newer ganger that wrote it"));
         }
-        import.header = serde_json::from_value(value).map_err(|error| import.bad(&error.to_string()))?;
+        import.header = serde_json::from_value(value).map_err(|error| import.bad(&why(&error)))?;
         import.hash.update(text.as_bytes());
         Ok(import)
     }
@@ -99,10 +99,10 @@ impl<'r> Import<'r> {
         let trailer = loop {
             let text = self.line()?.ok_or_else(|| self.bad("the file ends before its last line: it was cut off"))?;
             if text.starts_with("{\"ganger\":") {
-                break serde_json::from_str::<Trailer>(&text).map_err(|error| self.bad(&error.to_string()))?;
+                break serde_json::from_str::<Trailer>(&text).map_err(|error| self.bad(&why(&error)))?;
             }
             self.hash.update(text.as_bytes());
-            let line: Line = serde_json::from_str(&text).map_err(|error| self.bad(&error.to_string()))?;
+            let line: Line = serde_json::from_str(&text).map_err(|error| self.bad(&why(&error)))?;
             seen.check(&line).map_err(|why| self.bad(&why))?;
             *counts.entry(line.kind().0.to_owned()).or_insert(0) += 1;
             let put = match line {
@@ -169,6 +169,15 @@ impl<'r> Import<'r> {
             error = error.hint(format!("also: {}", finding.message));
         }
         Err(error.hint("in the project that it came from: ganger doctor --strict, ganger repair, ganger export"))
+    }
+}
+
+/// What is wrong with a line, without the line that the parser counts: it sees only this one.
+fn why(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line 1 column ") {
+        Some((why, column)) => format!("{why} in column {column}"),
+        None => text,
     }
 }
 
