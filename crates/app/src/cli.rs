@@ -200,17 +200,25 @@ fn context(matches: &ArgMatches, color: Color, json: bool) -> Result<Context> {
 /// What is wrong with the command line itself. Help and version are no errors.
 fn usage(error: &clap::Error, json: bool) -> u8 {
     use clap::error::ErrorKind;
+    use std::error::Error as _;
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if is_help {
         let _ = error.print();
         return exit::DONE;
     }
+    // Clap names the value already, as an id does that cannot be read.
+    let once = |text: String| match error.source().and_then(|source| source.downcast_ref::<domain::id::BadId>()) {
+        Some(bad) => text.replace(&bad.to_string(), &format!("expected {}", bad.expected)),
+        None => text,
+    };
     if json {
-        let text = error.render().to_string();
+        let text = once(error.render().to_string());
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         Printer::new(Color::Auto).error(&Error::new(Kind::Usage, "usage", message).hint("ganger --help"), true);
     } else {
-        let _ = error.print();
+        let printer = &mut Printer::new(Color::Auto);
+        let text = if printer.color_err { error.render().ansi().to_string() } else { error.render().to_string() };
+        printer.say(once(text).trim_end_matches('\n'));
     }
     exit::USAGE
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use domain::event::Actor;
 use domain::id::RequestId;
-use engine::error::{Error, Result};
+use engine::error::{Error, Kind, Result};
 use engine::orchestrator::{Act, Answer, Orchestrator, Order};
 use engine::project::{Project, Surroundings};
 use engine::store::sqlite::Use;
@@ -66,12 +66,21 @@ impl Context {
         }
     }
 
+    /// Warns of files that a task names and that are not there; they may come in time.
+    pub(crate) fn warn_missing<'f>(&mut self, project: &Project, paths: impl IntoIterator<Item = &'f String>) {
+        for path in paths.into_iter().filter(|path| !path.is_empty()) {
+            if !files::exists(&project.root().join(path)) {
+                self.printer.say(&format!("warning: there is no file {} in the project", domain::text::escaped(path, 200)));
+            }
+        }
+    }
+
     /// The text of a file that the user named, or of stdin for `-`.
     pub(crate) fn read(&self, name: &str, bytes_max: u64) -> Result<String> {
         if name == "-" {
             files::read_text_from(std::io::stdin().lock(), "stdin", bytes_max)
         } else {
-            files::read_text(&self.start.join(name), bytes_max)
+            files::read_text(&self.start.join(name), bytes_max).map_err(named)
         }
     }
 
@@ -92,4 +101,9 @@ impl Context {
         })?;
         text.parse().map_err(|error: domain::id::BadId| Error::usage("bad_claim", format!("failed to {error}")))
     }
+}
+
+/// A file that the user named and that is not there is bad input.
+pub(crate) fn named(error: Error) -> Error {
+    if error.code == "file" { Error { kind: Kind::Usage, ..error } } else { error }
 }

@@ -16,6 +16,8 @@ mod foreign;
 mod help;
 #[path = "cli/look.rs"]
 mod look;
+#[path = "cli/next_step.rs"]
+mod next_step;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/shapes.rs"]

@@ -39,7 +39,7 @@ fn nothing_is_wrong_with_a_new_project() {
     assert_eq!(doctor(&desk, &[]), (0, vec![]));
     assert_eq!(doctor(&desk, &["--strict"]), (0, vec![]));
     let text = desk.ok(&["doctor", "--strict"]);
-    assert!(text.starts_with("nothing is wrong (") && text.contains("1 tasks"), "{text}");
+    assert!(text.starts_with("nothing is wrong (") && text.contains("1 task,"), "{text}");
     assert_eq!(desk.ok(&["repair"]), "nothing is wrong with the store, and nothing was changed");
     assert_eq!(desk.json(&["repair", "--dry-run"])["outcome"], "healthy");
     assert_eq!(Desk::bare().run(&["doctor"]).code, 2);

@@ -117,6 +117,24 @@ pub fn escaped_lines(text: &str) -> String {
     shown
 }
 
+/// A number of things in words: `1 task`, `2 tasks`, `0 dependencies`. `one` is the word for one of them.
+#[must_use]
+pub fn counted(count: impl Into<u64>, one: &str) -> String {
+    let count = count.into();
+    match one.strip_suffix('y') {
+        _ if count == 1 => format!("1 {one}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {stem}ies"),
+        _ => format!("{count} {one}s"),
+    }
+}
+
+/// The same for a word that is known in the plural only, such as the name of a table.
+#[must_use]
+pub fn counted_of(count: u64, many: &str) -> String {
+    let one = many.strip_suffix('s').filter(|_| count == 1);
+    format!("{count} {}", one.unwrap_or(many))
+}
+
 fn push_escaped(shown: &mut String, c: char) {
     match c {
         _ if planted!("ansi_to_terminal") => shown.push(c),
@@ -167,5 +185,13 @@ mod tests {
                 prop_assert_eq!(title(&read), Ok(read.clone()));
             }
         }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let told = [(0_u32, "task"), (1, "task"), (2, "task"), (1, "dependency"), (2, "dependency"), (2, "day")];
+        let told = told.map(|(count, one)| counted(count, one));
+        assert_eq!(told, ["0 tasks", "1 task", "2 tasks", "1 dependency", "2 dependencies", "2 days"]);
+        assert_eq!([counted_of(1, "plans"), counted_of(2, "plans"), counted_of(1, "meta")], ["1 plan", "2 plans", "1 meta"]);
     }
 }

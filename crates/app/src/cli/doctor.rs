@@ -55,7 +55,7 @@ fn show(context: &mut Context, report: &Report) {
         }
     }
     let counts = report.checked().iter().filter(|(what, _)| **what != "schema");
-    let counts: Vec<String> = counts.map(|(what, count)| format!("{count} {what}")).collect();
+    let counts: Vec<String> = counts.map(|(what, count)| domain::text::counted_of(*count, what)).collect();
     let checked = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
     let last = match report.findings().len() {
         0 => format!("{}{checked}", tinted("nothing is wrong", Tint::Green, color)),

@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
+use domain::text::counted;
 use engine::error::{Error, Result};
 use engine::files;
 use engine::transfer::Summary;
@@ -31,7 +32,14 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
         return Ok(exit::DONE);
     }
     let path = context.start.join(&args.file);
-    let file = files::create_new(&path)?;
+    let file = files::create_new(&path).map_err(|error| {
+        let is_there = files::exists(&path);
+        error.hint(if is_there {
+            "ganger export ANOTHER-FILE   nothing is ever written over"
+        } else {
+            "name a new file in a folder that is there"
+        })
+    })?;
     let mut writer = BufWriter::with_capacity(64 * 1024, &file);
     let done = export(door.store().as_ref(), &mut writer, &files::shown(&path)).and_then(|summary| {
         file.sync_all().map_err(|error| Error::file("write", &path, &error))?;
@@ -52,7 +60,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
 
 fn told(summary: &Summary, to: &str) -> String {
     let count = |kind: &str| summary.counts.get(kind).copied().unwrap_or(0);
-    format!("exported {} tasks and {} events to {to}", count("task"), count("event"))
+    format!("exported {} and {} to {to}", counted(count("task"), "task"), counted(count("event"), "event"))
 }
 
 /// Stdout as something that can fail: an export that its reader did not take whole is none.

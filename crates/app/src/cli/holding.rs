@@ -39,10 +39,11 @@ impl Handed {
     }
 
     /// What is kept of it. The result file is written first: a task is never completed when its files could not be.
-    fn keep(&self, context: &Context, project: &Project, claim: Claim) -> Result<TaskResult> {
+    fn keep(&self, context: &mut Context, project: &Project, claim: Claim) -> Result<TaskResult> {
         for file in &self.files {
             files::named_path(file)?;
         }
+        context.warn_missing(project, &self.files);
         let note = self.note()?;
         let mut result = TaskResult { note, files: self.files.clone(), ..TaskResult::default() };
         let page = match &self.result {
@@ -134,10 +135,10 @@ pub(crate) mod complete {
                 let (output, verdict) = check(&project, &door, &view, claim, Box::new(Signals::watch()?))?;
                 if let Err(failure) = verdict {
                     let shown = domain::text::escaped_lines(files::tail(&output, 64 * 1024).trim_end());
-                    if context.json {
-                        context.printer.say(&shown);
-                    } else {
-                        context.printer.line(&shown);
+                    match (shown.is_empty(), context.json) {
+                        (true, _) => {}
+                        (false, true) => context.printer.say(&shown),
+                        (false, false) => context.printer.line(&shown),
                     }
                     let why = failure.note.lines().next().unwrap_or_default().to_owned();
                     return Err(Error::refused("check_failed", format!("the check of {} failed: {why}", claim.task))

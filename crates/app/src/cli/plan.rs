@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use domain::plan::{Format, Lines, Mistake, Plan, Severity, guess_format};
+use domain::text::counted;
 use engine::error::{Error, Kind, Result};
 use engine::orchestrator::Answer;
 use engine::project::Project;
@@ -14,6 +15,7 @@ use crate::output::table::{Table, terminal_width};
 
 /// Read a plan, report all of its mistakes, and add its tasks: all or none. The same plan again changes nothing.
 #[derive(Debug, clap::Args)]
+#[command(after_help = FORMAT)]
 pub(crate) struct Args {
     /// The plan, or - for stdin
     #[arg(value_name = "FILE", required_unless_present = "schema")]
@@ -29,6 +31,29 @@ pub(crate) struct Args {
     schema: bool,
 }
 
+/// What a plan holds, for those who have no more than this binary.
+const FORMAT: &str = r#"A plan is TOML, JSON of the same shape, or a Markdown task list:
+
+  title = "Leads sync"               # must be there; also: goal, fallback
+  [defaults]                         # what holds for every task; any key of one
+  check = "cargo test"
+
+  [[task]]
+  id = "api"                         # a name for `after`, in this plan only
+  title = "Build the route"          # must be there
+  description = "What a worker must know who has seen nothing else."
+  after = ["other-id"]               # what must be COMPLETED before
+  run = "make api"                   # does the task; without it a worker does
+  check = "make check"               # must succeed before it is COMPLETED
+  test = "make test"                 # becomes a task of its own
+  fix = "make mend"                  # mends it when its test fails
+  timeout = "20m"                    # 60m if it does not say so
+
+Further keys of a task: kind, phase, priority, needs, assign, agent,
+instructions, context, inputs, outputs, accept, attempts, estimate, tests.
+`ganger plan --schema` says what each takes and means.
+Kept for a later version: isolation (tasks share the project's folder) and
+on_blocked (a blocked task is left to you)."#;
 /// The JSON Schema of plans.
 const SCHEMA: &str = include_str!("../../../../docs/plan.schema.json");
 /// How many mistakes are shown; the rest is counted.
@@ -78,22 +103,21 @@ pub(crate) fn read(context: &mut Context, project: &Project, name: &str, format:
         }
         Err(found) => {
             let count = found.iter().filter(|mistake| mistake.severity == Severity::Error).count();
-            let named = domain::text::escaped(name, 100);
+            let named = domain::text::escaped(called(name), 100);
+            let told = format!("{named} has {}; nothing was added", counted(count as u64, "mistake"));
             if context.json {
                 let hints = listed(&text, &found).into_iter().take(SHOWN_MAX).collect::<Vec<_>>();
-                return Err(Error {
-                    kind: Kind::Usage,
-                    code: "bad_plan",
-                    message: format!("{named} has {count} mistakes; nothing was added"),
-                    hints,
-                });
+                return Err(Error { kind: Kind::Usage, code: "bad_plan", message: told, hints });
             }
             mistakes(context, name, &text, &found);
-            let plural = if count == 1 { "mistake" } else { "mistakes" };
-            Err(Error::usage("bad_plan", format!("{named} has {count} {plural}; nothing was added"))
-                .hint("docs/plan-format.md, `ganger plan --schema`"))
+            Err(Error::usage("bad_plan", told).hint("ganger plan --help   tells what a plan holds; ganger plan --schema every key"))
         }
     }
+}
+
+/// How a plan is called where a person reads it.
+fn called(name: &str) -> &str {
+    if name == "-" { "stdin" } else { name }
 }
 
 /// Mistakes as lines of text, for programs.
@@ -113,7 +137,7 @@ fn listed(text: &str, found: &[Mistake]) -> Vec<String> {
 /// Shows mistakes with their place in the text. Only the lines that are needed are given to the renderer.
 fn mistakes(context: &mut Context, name: &str, text: &str, found: &[Mistake]) {
     let renderer = if context.printer.color_err { Renderer::styled() } else { Renderer::plain() };
-    let name = domain::text::escaped(name, 200);
+    let name = domain::text::escaped(called(name), 200);
     let lines = Lines::new(text);
     for mistake in found.iter().take(SHOWN_MAX) {
         let (number, column) = lines.at(text, mistake.span.start);
@@ -191,11 +215,20 @@ fn show(context: &mut Context, project: &Project, plan: &Plan) -> Result<()> {
                 .into(),
         ]);
     }
-    context.printer.line(&format!("{} ({} tasks; nothing was added)", domain::text::escaped(&plan.title, 200), tasks.len()));
+    context.printer.line(&format!(
+        "{} ({}; nothing was added)",
+        domain::text::escaped(&plan.title, 200),
+        counted(tasks.len() as u64, "task")
+    ));
     for line in table.lines(terminal_width(), context.printer.color) {
         context.printer.line(&line);
     }
     Ok(())
+}
+
+/// `T-001 to T-004`, or the one.
+fn range(first: domain::id::TaskId, last: domain::id::TaskId) -> String {
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
 }
 
 fn tell(context: &mut Context, title: &str, answer: &Answer) -> Result<u8> {
@@ -207,9 +240,9 @@ fn tell(context: &mut Context, title: &str, answer: &Answer) -> Result<u8> {
         let ids: Vec<String> = (first.0..=last.0).map(|id| domain::id::TaskId(id).to_string()).collect();
         context.printer.json(&json!({ "plan": plan.0, "title": title, "tasks": ids, "resumed": resumed }))?;
     } else if *resumed {
-        context.printer.line(&format!("this plan is here already: {first} to {last}; nothing was added"));
+        context.printer.line(&format!("this plan is here already: {}; nothing was added", range(*first, last)));
     } else {
-        context.printer.line(&format!("added {count} tasks, {first} to {last}"));
+        context.printer.line(&format!("added {}, {}", counted(*count, "task"), range(*first, last)));
         context.printer.line("next: ganger run");
     }
     Ok(exit::DONE)

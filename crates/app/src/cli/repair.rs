@@ -74,10 +74,10 @@ fn shape(outcome: &Outcome) -> Value {
 
 fn show(context: &mut Context, rebuilt: &Rebuilt) {
     let color = context.printer.color;
-    let kept: Vec<String> = rebuilt.kept.iter().map(|(table, count)| format!("{count} {table}")).collect();
+    let kept: Vec<String> = rebuilt.kept.iter().map(|(table, count)| domain::text::counted_of(*count, table)).collect();
     context.printer.line(&format!("kept: {}", kept.join(", ")));
     if rebuilt.put_back > 0 {
-        context.printer.line(&format!("put back: {} claims; their tasks are PENDING", rebuilt.put_back));
+        context.printer.line(&format!("put back: {}; the task of each is PENDING", domain::text::counted(rebuilt.put_back, "claim")));
     }
     if rebuilt.lost.count == 0 {
         context.printer.line(&format!("lost: {}", tinted("nothing", Tint::Green, color)));

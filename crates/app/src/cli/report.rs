@@ -2,10 +2,10 @@
 
 mod shape;
 
-use domain::id::PlanId;
 use engine::error::Result;
 use engine::services::{monitor, reporter};
 
+use super::values;
 use crate::context::Context;
 use crate::exit;
 
@@ -19,8 +19,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let (project, door) = context.open()?;
+    let plan = values::plan(&door, args.plan)?;
     monitor::tend(&project, &door)?;
-    let written = reporter::publish(&project, &door, args.plan.map(PlanId))?;
+    let written = reporter::publish(&project, &door, plan)?;
     context.notices(&door);
     if context.json {
         context.printer.json(&shape::document(&written.report, &project.report()))?;

@@ -111,7 +111,7 @@ impl Page<'_> {
             counts.push_str(&format!(", {} lost with its worker", task.crashes));
         }
         if task.cycle > 0 {
-            counts.push_str(&format!(", {} repairs", task.cycle));
+            counts.push_str(&format!(", {}", domain::text::counted(task.cycle, "repair")));
         }
         self.field("attempts", &format!("{} ({counts})", task.attempt.0));
         self.field("added", &rfc3339(task.created_at));

@@ -88,6 +88,8 @@ pub(crate) mod add {
         if args.timeout.is_some_and(|span| span.is_zero()) {
             return Err(Error::usage("bad_timeout", "a timeout must be longer than 0s"));
         }
+        context.warn_missing(&project, args.context.iter().chain(&args.instructions));
+        let after = args.after.clone();
         let config = project.config();
         let kind = args.kind.unwrap_or(Kind::Feature);
         let new = NewTask {
@@ -128,6 +130,7 @@ pub(crate) mod add {
         }
         match context.apply(&door, Actor::Human, Act::Add { tasks, plan: None })? {
             Answer::Added { first, count, .. } => {
+                values::warn_ended(context, &door, first, &after)?;
                 if context.json {
                     let test = (count > 1).then(|| TaskId(first.0 + 1).to_string());
                     context.printer.json(&serde_json::json!({ "id": first.to_string(), "test": test }))?;
@@ -223,6 +226,8 @@ pub(crate) mod edit {
         if args.timeout.is_some_and(|span| span.is_zero()) {
             return Err(Error::usage("bad_timeout", "a timeout must be longer than 0s"));
         }
+        context.warn_missing(&project, args.context.iter().flatten().chain(&args.instructions));
+        let after = args.after.clone();
         let all = |field: &str, texts: Option<Vec<String>>| texts.map(|texts| values::all_long(field, texts)).transpose();
         let patch = Patch {
             title: args.title.map(|text| values::title("title", &text)).transpose()?,
@@ -246,6 +251,7 @@ pub(crate) mod edit {
             after: args.after,
         };
         let answer = context.apply(&door, Actor::Human, Act::Edit { task: args.id, patch: Box::new(patch) })?;
+        values::warn_ended(context, &door, args.id, &after)?;
         manage::tell(context, &door, args.id, &answer)
     }
 }

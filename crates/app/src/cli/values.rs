@@ -13,7 +13,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// `T-001,T-002`.
 pub(crate) fn task_ids(text: &str) -> Result<TaskId, String> {
-    text.trim().parse().map_err(|error: domain::id::BadId| format!("failed to {error}"))
+    text.trim().parse().map_err(|error: domain::id::BadId| format!("expected {}", error.expected))
 }
 
 /// A priority in any case.
@@ -74,6 +74,27 @@ pub(crate) fn role(text: &str) -> Result<Option<String>> {
     }
     domain::plan::check_path(name).map_err(|why| Error::usage("bad_text", format!("the agent is no name of a role: {why}")))?;
     Ok(Some(name.to_owned()))
+}
+
+/// Which of these tasks will not be COMPLETED by themselves, with what to do about it.
+pub(crate) fn warn_ended(
+    context: &mut crate::context::Context,
+    door: &engine::orchestrator::Orchestrator,
+    task: TaskId,
+    after: &[TaskId],
+) -> Result<()> {
+    use domain::task::Status;
+    for on in after {
+        let status = door.task(*on)?.full.task.status();
+        let is_over = match status {
+            Status::Failed | Status::Cancelled => true,
+            Status::Pending | Status::InProgress | Status::Completed | Status::Blocked => false,
+        };
+        if is_over {
+            context.printer.say(&format!("warning: {task} is BLOCKED, because {on} is {status}; ganger retry {on} sets both going"));
+        }
+    }
+    Ok(())
 }
 
 /// A plan that exists, by its number.
