@@ -104,7 +104,10 @@ impl Worker {
     #[must_use]
     pub fn belief(&self, now: StoreTime, patience: Patience) -> Belief {
         let belief = |state, why: String| Belief { state, why };
-        let ago = |at: StoreTime| crate::time::show_duration(now.since(at));
+        let ago = |at: StoreTime| match now.since(at) {
+            span if span.as_millis() < 1_000 => format!("{} ms", span.as_millis()),
+            span => crate::time::show_duration(span),
+        };
         if self.paused {
             return belief(WorkerState::Paused, "set aside by `ganger workers pause`".to_owned());
         }
@@ -134,8 +137,8 @@ impl Worker {
         };
         match self.seen_at {
             None => belief(WorkerState::Unknown, "on the roster, never seen".to_owned()),
-            Some(at) if now.since(at) > silence_max => belief(WorkerState::Gone, format!("last heard of {} ago", ago(at))),
-            Some(at) => belief(WorkerState::Idle, format!("holds nothing, heard of {} ago", ago(at))),
+            Some(at) if now.since(at) > silence_max => belief(WorkerState::Gone, format!("last heard {} ago", ago(at))),
+            Some(at) => belief(WorkerState::Idle, format!("holds nothing, last heard {} ago", ago(at))),
         }
     }
 

@@ -94,8 +94,8 @@ fn each_belief_says_why() {
     ];
     insta::assert_snapshot!(lines.join("\n"), @r#"
     on the roster, never seen
-    holds nothing, heard of 5s ago
-    last heard of 2h ago
+    holds nothing, last heard 5s ago
+    last heard 2h ago
     holds a claim
     holds 3 claims
     out of credit or rate-limited for another 1h
