@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{list, values};
 use crate::context::Context;
+use crate::output::table::{cut, terminal_width};
 use crate::output::{Tint, tinted};
 use crate::{exit, wire};
 
@@ -39,6 +40,13 @@ enum Format {
 
 /// A longer title is cut in a drawing.
 const TITLE_CHARS_MAX: usize = 80;
+/// On a narrow terminal a title keeps so much.
+const TITLE_COLUMNS_MIN: usize = 20;
+
+/// What is drawn before a task: what it waits for, and before a fix the feature that it mends.
+fn before(node: &Node) -> impl Iterator<Item = TaskId> {
+    node.after.iter().copied().chain(node.mends.filter(|feature| !node.after.contains(feature)))
+}
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let (project, door) = context.open()?;
@@ -48,7 +56,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     match (context.json, args.format) {
         (true, None) => context.printer.json(&drawing.shape())?,
         (true, Some(format)) => {
-            let text = drawing.draw(format, false);
+            let text = drawing.draw(format, false, None);
             let word = match format {
                 Format::Text => "text",
                 Format::Mermaid => "mermaid",
@@ -60,7 +68,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
             if drawing.nodes.is_empty() {
                 context.printer.say("there are no tasks: `ganger add`, `ganger plan`");
             }
-            let text = drawing.draw(format.unwrap_or(Format::Text), context.printer.color);
+            let text = drawing.draw(format.unwrap_or(Format::Text), context.printer.color, terminal_width());
             context.printer.write(&text);
         }
     }
@@ -81,10 +89,16 @@ impl Drawing {
     fn of(nodes: Vec<Node>) -> Self {
         let places: HashMap<TaskId, usize> = nodes.iter().enumerate().map(|(place, node)| (node.id, place)).collect();
         let mut graph = Graph::new(nodes.len());
-        let needs: Vec<Vec<usize>> =
-            nodes.iter().map(|node| node.after.iter().filter_map(|id| places.get(id).copied()).collect()).collect();
+        let needs: Vec<Vec<usize>> = nodes.iter().map(|node| before(node).filter_map(|id| places.get(&id).copied()).collect()).collect();
+        // What was given up takes no time, and nothing hangs on it.
+        let mut wanted = Graph::new(nodes.len());
         for (place, needs) in needs.iter().enumerate() {
-            needs.iter().for_each(|on| graph.add(place, *on));
+            for on in needs {
+                graph.add(place, *on);
+                if [place, *on].iter().all(|place| nodes[*place].status != Status::Cancelled) {
+                    wanted.add(place, *on);
+                }
+            }
         }
         let mut levels = vec![0; nodes.len()];
         for place in graph.order().unwrap_or_default() {
@@ -92,13 +106,13 @@ impl Drawing {
         }
         let durations: Vec<u64> = nodes.iter().map(|node| node.duration_ms).collect();
         // Where nothing waits for anything there is no path worth the name.
-        let critical = if needs.iter().all(Vec::is_empty) { Vec::new() } else { graph.longest_chain(&durations) };
+        let critical = if needs.iter().all(Vec::is_empty) { Vec::new() } else { wanted.longest_chain(&durations) };
         Self { nodes, levels, critical }
     }
 
-    fn draw(&self, format: Format, color: bool) -> String {
+    fn draw(&self, format: Format, color: bool, width: Option<usize>) -> String {
         match format {
-            Format::Text => self.text(color),
+            Format::Text => self.text(color, width),
             Format::Mermaid => self.mermaid(),
             Format::Dot => self.dot(),
         }
@@ -121,7 +135,7 @@ impl Drawing {
         let steps: std::collections::HashSet<(TaskId, TaskId)> =
             self.critical.windows(2).filter_map(|pair| Some((self.nodes.get(pair[0])?.id, self.nodes.get(pair[1])?.id))).collect();
         self.nodes.iter().flat_map(move |node| {
-            let steps: Vec<_> = node.after.iter().map(|on| (*on, node.id, steps.contains(&(*on, node.id)))).collect();
+            let steps: Vec<_> = before(node).map(|on| (on, node.id, steps.contains(&(on, node.id)))).collect();
             steps
         })
     }
@@ -130,13 +144,14 @@ impl Drawing {
         let edge = |(on, task, _): (TaskId, TaskId, bool)| wire::GraphEdge { task: task.to_string(), after: on.to_string() };
         wire::Graph {
             nodes: self.nodes.iter().zip(&self.levels).map(|(node, level)| wire::GraphNode::of(node, *level)).collect(),
-            edges: self.edges().map(edge).collect(),
+            // What waits for what, as everywhere; that a fix comes behind its feature shows in the levels.
+            edges: self.nodes.iter().flat_map(|node| node.after.iter().map(|on| edge((*on, node.id, false)))).collect(),
             critical_path: self.critical_nodes().map(|node| node.id.to_string()).collect(),
         }
     }
 
     /// A level a paragraph, in the order of work.
-    fn text(&self, color: bool) -> String {
+    fn text(&self, color: bool, screen: Option<usize>) -> String {
         let mut text = String::new();
         let critical = self.is_critical();
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
@@ -152,8 +167,10 @@ impl Drawing {
             }
             let path = if critical[place] { tinted("*", Tint::Bold, color) } else { " ".to_owned() };
             let mark = tinted(mark(node.status), list::tint(node.status), color);
-            let title = domain::text::escaped(&node.title, TITLE_CHARS_MAX);
-            let after = if node.after.is_empty() { String::new() } else { format!("  ← {}", list::ids(&node.after)) };
+            let first: Vec<TaskId> = before(node).collect();
+            let after = if first.is_empty() { String::new() } else { format!("  ← {}", list::ids(&first)) };
+            let room = screen.map_or(usize::MAX, |screen| screen.saturating_sub(width + 6 + after.chars().count()).max(TITLE_COLUMNS_MIN));
+            let title = cut(&domain::text::escaped(&node.title, TITLE_CHARS_MAX), room);
             let id = node.id.to_string();
             let _ = writeln!(text, "{path} {mark} {id:<width$}  {title}{}", tinted(&after, Tint::Dim, color));
         }
@@ -169,7 +186,8 @@ impl Drawing {
             } else {
                 ids.join(" → ")
             };
-            let _ = writeln!(text, "* critical path, {}: {chain}", show_duration(std::time::Duration::from_millis(span)));
+            let path = format!("* critical path, {}: {chain}", show_duration(std::time::Duration::from_millis(span)));
+            let _ = writeln!(text, "{}", cut(&path, screen.unwrap_or(usize::MAX)));
         }
         let legend: Vec<String> = Status::ALL.iter().map(|status| format!("{} {status}", mark(*status))).collect();
         let _ = writeln!(text, "{}", tinted(&legend.join("  "), Tint::Dim, color));
@@ -288,7 +306,8 @@ mod tests {
 
     fn node(id: u32, title: &str, after: &[u32], duration_ms: u64) -> Node {
         let after = after.iter().copied().map(TaskId).collect();
-        Node { id: TaskId(id), title: title.to_owned(), kind: Kind::Feature, phase: 1, status: Status::Pending, after, duration_ms }
+        let title = title.to_owned();
+        Node { id: TaskId(id), title, kind: Kind::Feature, phase: 1, status: Status::Pending, after, mends: None, duration_ms }
     }
 
     fn diamond() -> Drawing {
@@ -299,7 +318,7 @@ mod tests {
 
     #[test]
     fn levels_and_the_critical_path_are_told() {
-        insta::assert_snapshot!(diamond().text(false), @"
+        insta::assert_snapshot!(diamond().text(false, None), @"
         level 1
         * ○ T-001  begin
         level 2
@@ -350,6 +369,32 @@ mod tests {
     }
 
     #[test]
+    fn a_fix_stands_behind_the_feature_that_it_mends() {
+        let mut nodes = vec![node(1, "build", &[], 5_000), node(2, "test", &[1, 3], 1_000)];
+        nodes.push(Node { kind: Kind::Fix, mends: Some(TaskId(1)), ..node(3, "mend", &[], 2_000) });
+        let drawing = Drawing::of(nodes);
+        assert_eq!(drawing.levels, [0, 2, 1]);
+        assert_eq!(drawing.critical, [0, 2, 1]);
+        assert!(drawing.mermaid().contains("  T1 ==> T3\n") && drawing.dot().contains("\"T-001\" -> \"T-003\""));
+        assert_eq!(drawing.shape().edges.len(), 2, "programs are told what waits for what");
+    }
+
+    #[test]
+    fn what_was_given_up_is_on_no_critical_path() {
+        let given_up = Node { status: Status::Cancelled, duration_ms: 0, ..node(2, "given up", &[1], 0) };
+        let drawing = Drawing::of(vec![node(1, "begin", &[], 1_000), given_up, node(3, "end", &[1], 500), node(4, "behind", &[2], 9)]);
+        assert_eq!(drawing.critical, [0, 2]);
+    }
+
+    #[test]
+    fn a_drawing_fits_the_terminal() {
+        let nodes = vec![node(1, "begin", &[], 1), node(2, &"a long title ".repeat(6), &[1], 1)];
+        for line in Drawing::of(nodes).text(false, Some(60)).lines().filter(|line| line.contains("T-00")) {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= 60, "{line}");
+        }
+    }
+
+    #[test]
     fn a_title_cannot_break_out() {
         let hostile =
             "a\"] --> T9; click T9 href \"javascript:alert(1)\" <img src=x onerror=alert(1)> `b` %% #quot; \\\" \u{1b}[31m\nT7 -.-> T8";
@@ -374,7 +419,7 @@ mod tests {
     fn a_dependency_outside_of_the_plan_is_named_and_nothing_more() {
         let drawing = Drawing::of(vec![node(5, "behind another plan", &[1], 1)]);
         assert!(drawing.critical.is_empty());
-        assert!(drawing.text(false).contains("← T-001"));
+        assert!(drawing.text(false, None).contains("← T-001"));
         assert!(drawing.mermaid().contains("T1 --> T5"));
     }
 }

@@ -80,8 +80,20 @@ pub struct Node {
     pub status: Status,
     /// What it depends on.
     pub after: Vec<TaskId>,
-    /// How long it took the last time, or should take, in milliseconds.
+    /// The feature that a fix mends.
+    pub mends: Option<TaskId>,
+    /// How long its last attempt took where it has ended, else how long it took the last time, or should take, in milliseconds.
     pub duration_ms: u64,
+}
+
+/// How long the attempt took that a task ended with; nothing where it has not ended, or nobody worked on it to its end.
+fn spent_ms(task: &Task) -> Option<u64> {
+    let ended = match &task.state {
+        TaskState::Completed { at, .. } | TaskState::Failed { at } => at,
+        TaskState::Cancelled { .. } => return Some(0),
+        TaskState::Pending | TaskState::InProgress(_) | TaskState::Blocked(_) => return None,
+    };
+    task.claimed.as_ref().map(|(begun, _)| u64::try_from(ended.0.saturating_sub(begun.0)).unwrap_or(0))
 }
 
 impl TaskView {
@@ -281,7 +293,8 @@ impl Orchestrator {
                     phase: task.phase,
                     status: task.status(),
                     after,
-                    duration_ms: recorded.or(declared).unwrap_or(DURATION_DEFAULT_MS),
+                    mends: task.tests.filter(|_| task.kind == Kind::Fix),
+                    duration_ms: spent_ms(&task).or(recorded).or(declared).unwrap_or(DURATION_DEFAULT_MS),
                 });
                 Ok(true)
             })?;

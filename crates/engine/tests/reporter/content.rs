@@ -140,6 +140,7 @@ fn the_plan_shows_what_waits_for_what() {
       T1 --> T2
       T1 --> T4
       T5 --> T4
+      T1 --> T5
       classDef pending fill:#eee,stroke:#888,color:#000
       classDef running fill:#cfe2ff,stroke:#27c,color:#000
       classDef completed fill:#d3f0d3,stroke:#284,color:#000

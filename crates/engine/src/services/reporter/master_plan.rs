@@ -5,7 +5,7 @@ use std::fmt::Write;
 use domain::plan::Language;
 use domain::report::words::{self, words};
 use domain::report::{Entry, Report};
-use domain::task::TaskState;
+use domain::task::{Kind, TaskState};
 
 use super::markdown::{heading, inline, quoted};
 use super::mermaid::{self, Node};
@@ -46,6 +46,7 @@ pub(super) fn render(report: &Report, entries: &[Entry<'_>], pages: &Pages, lang
             kind: entry.task.kind,
             status: entry.task.status(),
             after: entry.after,
+            mends: entry.task.tests.filter(|_| entry.task.kind == Kind::Fix),
         })
         .collect();
     let drawing = mermaid::draw(&nodes);

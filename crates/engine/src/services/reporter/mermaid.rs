@@ -29,6 +29,8 @@ pub struct Node<'n> {
     pub status: Status,
     /// What it depends on.
     pub after: &'n [TaskId],
+    /// The feature that a fix mends.
+    pub mends: Option<TaskId>,
 }
 
 /// A drawing.
@@ -63,7 +65,8 @@ pub fn draw(nodes: &[Node<'_>]) -> Drawing {
     }
     let (mut edges, mut edges_more) = (0, 0);
     for node in nodes.iter().filter(|node| shown.contains(&node.id)) {
-        for on in node.after.iter().filter(|on| shown.contains(on)) {
+        let mends = node.mends.iter().filter(|feature| !node.after.contains(feature));
+        for on in node.after.iter().chain(mends).filter(|on| shown.contains(on)) {
             if edges == EDGES_MAX || text.len() > BYTES_MAX {
                 edges_more += 1;
                 continue;
