@@ -131,7 +131,7 @@ impl List<'_> {
 
     /// A table; gives how many rows it has, and the last.
     fn table(&self, context: &mut Context, limit: Option<u64>) -> Result<(u64, Option<TaskId>)> {
-        let mut table = Table::new(&["ID", "TASK", "STATUS", "PRIORITY", "WORKER", "AFTER"], 1);
+        let mut table = Table::new(&["ID", "TASK", "STATUS", "PRIORITY", "WORKER", "AFTER"], 1).yielding(5);
         let (width, color) = (terminal_width(), context.printer.color);
         let (mut last, mut shown) = (None, 0_u64);
         let limit = limit.unwrap_or(u64::MAX);
@@ -229,7 +229,7 @@ fn hand(view: &TaskView) -> String {
 
 /// Some ids; the rest is counted.
 pub(super) fn ids(ids: &[TaskId]) -> String {
-    const NAMED_MAX: usize = 4;
+    const NAMED_MAX: usize = 2;
     let mut named: Vec<String> = ids.iter().take(NAMED_MAX).map(ToString::to_string).collect();
     if ids.len() > NAMED_MAX {
         named.push(format!("+{}", ids.len() - NAMED_MAX));

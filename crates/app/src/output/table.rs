@@ -30,12 +30,18 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
+/// What is wanted for the column that people read, and what is left for one that gives way to it.
+const COMFORTABLE: usize = 28;
+const YIELDING_MIN: usize = 9;
+
 /// A table that grows line by line.
 #[derive(Debug)]
 pub(crate) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
     stretch: usize,
+    /// The column that gives way before the chosen one gets narrow.
+    yields: Option<usize>,
     /// How wide the columns of the pages before this one were; empty on the first.
     widths: Vec<usize>,
 }
@@ -43,7 +49,13 @@ pub(crate) struct Table {
 impl Table {
     /// A table with this head. The column `stretch` gives way when the terminal is narrow.
     pub(crate) fn new(head: &[&'static str], stretch: usize) -> Self {
-        Self { head: head.to_vec(), rows: Vec::new(), stretch, widths: Vec::new() }
+        Self { head: head.to_vec(), rows: Vec::new(), stretch, yields: None, widths: Vec::new() }
+    }
+
+    /// The same table; this column gives way before the chosen one gets narrow.
+    pub(crate) fn yielding(mut self, column: usize) -> Self {
+        self.yields = Some(column);
+        self
     }
 
     /// One more line.
@@ -59,7 +71,13 @@ impl Table {
     pub(crate) fn lines(&self, width: Option<usize>, color: bool) -> Vec<String> {
         let mut widths = self.wide();
         if let Some(width) = width {
-            let all: usize = widths.iter().sum::<usize>() + 2 * self.head.len().saturating_sub(1);
+            let wide = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * self.head.len().saturating_sub(1);
+            let wanted = widths.get(self.stretch).copied().unwrap_or(0).min(COMFORTABLE);
+            let left = widths.get(self.stretch).copied().unwrap_or(0).saturating_sub(wide(&widths).saturating_sub(width));
+            if let Some(yields) = self.yields.and_then(|column| widths.get_mut(column)) {
+                *yields = yields.saturating_sub(wanted.saturating_sub(left)).max(YIELDING_MIN.min(*yields));
+            }
+            let all = wide(&widths);
             if let Some(stretched) = widths.get_mut(self.stretch) {
                 *stretched = stretched.saturating_sub(all.saturating_sub(width)).max(12.min(*stretched));
             }
@@ -124,6 +142,27 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     shown
 }
 
+/// The text in lines of at most this many columns, broken at blanks; a word that is longer is left to the terminal.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let fresh = lines.last().is_some_and(String::is_empty);
+        let used = lines.last().map_or(0, |line| line.width());
+        if !fresh && used + 1 + word.width() > width {
+            lines.push(word.to_owned());
+        } else if let Some(line) = lines.last_mut() {
+            if !fresh {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 /// The width of the terminal behind stdout; `None` when there is none.
 pub(crate) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
@@ -149,5 +188,29 @@ mod tests {
         T-001   a\u{1b}[31mred\u{202…  PENDING
         T-1000  表 wide characters c…  COMPLETED
         ");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_a_title_stays_readable() {
+        let mut table = Table::new(&["ID", "TASK", "STATUS", "PRIORITY", "WORKER", "AFTER"], 1).yielding(5);
+        table.row(
+            ["T-012", "Check that all the tables agree", "IN_PROGRESS (running)", "MED", "agent-01", "T-001 T-002 +7"]
+                .map(Cell::new)
+                .to_vec(),
+        );
+        let lines = table.lines(Some(80), false);
+        insta::assert_snapshot!(lines.join("\n"), @"
+        ID     TASK                 STATUS                 PRIORITY  WORKER    AFTER
+        T-012  Check that all the…  IN_PROGRESS (running)  MED       agent-01  T-001 T-…
+        ");
+        assert!(lines.iter().all(|line| line.width() <= 80), "{lines:?}");
+        assert_eq!(table.lines(None, false)[1].len(), table.lines(Some(200), false)[1].len());
+    }
+
+    #[test]
+    fn a_text_is_broken_at_blanks() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("unbreakable and more", 5), ["unbreakable", "and", "more"]);
+        assert_eq!(wrapped("", 5), [""]);
     }
 }
