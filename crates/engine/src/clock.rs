@@ -139,6 +139,23 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
 }
 
+/// A moment on the user's clock, with the zone: `2026-02-02 11:00:00+01:00`.
+#[must_use]
+pub fn local_time(at: Timestamp) -> String {
+    local(at, "%Y-%m-%d %H:%M:%S%:z")
+}
+
+/// The day on the user's clock, with the zone: `2026-02-02, UTC+01:00`.
+#[must_use]
+pub fn local_day(at: Timestamp) -> String {
+    local(at, "%Y-%m-%d, UTC%:z")
+}
+
+fn local(at: Timestamp, format: &str) -> String {
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or_else(|_| format!("{} ms", at.0), |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime(format).to_string())
+}
+
 /// The hour on the user's clock, `HH:MM:SS`.
 #[must_use]
 pub fn local_hour(at: Timestamp) -> String {

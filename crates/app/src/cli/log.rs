@@ -2,7 +2,9 @@
 
 use domain::event::EventKind;
 use domain::id::{EventSeq, TaskId};
-use engine::clock::rfc3339;
+use domain::text::counted;
+use domain::time::Timestamp;
+use engine::clock::{local_day, local_hour, local_time};
 use engine::error::Result;
 use engine::orchestrator::Orchestrator;
 use engine::store::EventRow;
@@ -11,6 +13,7 @@ use serde_json::Value;
 use super::values;
 use crate::context::Context;
 use crate::news::News;
+use crate::output::table::{cut, terminal_width};
 use crate::output::{Tint, tinted};
 use crate::{exit, wire};
 
@@ -57,6 +60,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     if let Some(task) = args.task {
         door.task(task)?;
     }
+    let mut pen = Pen::of(context);
     let mut news = if args.follow { Some(News::watch(&door)?) } else { None };
     let (mut seen, mut left) = match (args.after, args.limit) {
         (Some(after), limit) => (EventSeq(after), limit.unwrap_or(u64::MAX)),
@@ -70,7 +74,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
             let Some(last) = events.last() else { break };
             seen = last.seq;
             for event in events.iter().filter(|event| args.wants(event)).take(usize::try_from(left).unwrap_or(usize::MAX)) {
-                show(context, event)?;
+                show(context, &mut pen, event)?;
                 left -= 1;
             }
             if context.printer.is_closed() {
@@ -104,33 +108,85 @@ fn newest(door: &Orchestrator, args: &Args, limit: u64) -> Result<EventSeq> {
     Ok(EventSeq(end))
 }
 
-fn show(context: &mut Context, event: &EventRow) -> Result<()> {
+fn show(context: &mut Context, pen: &mut Pen, event: &EventRow) -> Result<()> {
     if context.json {
         return context.printer.json(&wire::Event::from(event));
     }
-    let line = line(event, context.printer.color);
-    context.printer.line(&line);
+    pen.write(context, event);
     Ok(())
 }
 
-/// An event in one line, whatever its texts hold (A31).
-pub(super) fn line(event: &EventRow, color: bool) -> String {
+/// Writes events for people. A line of a terminal has the hour only, so that something is left for what happened: the day stands above.
+pub(super) struct Pen {
+    width: Option<usize>,
+    day: String,
+}
+
+impl Pen {
+    pub(super) fn of(context: &Context) -> Self {
+        Self { width: terminal_width().filter(|_| context.printer.is_terminal), day: String::new() }
+    }
+
+    pub(super) fn write(&mut self, context: &mut Context, event: &EventRow) {
+        let color = context.printer.color;
+        let day = local_day(event.at);
+        if self.width.is_some() && self.day != day {
+            let head = tinted(&day, Tint::Dim, color);
+            context.printer.line(&head);
+            self.day = day;
+        }
+        let line = line(event, color, self.width);
+        context.printer.line(&line);
+    }
+}
+
+/// An event in one line, whatever its texts hold (A31); for a terminal of this width.
+fn line(event: &EventRow, color: bool, width: Option<usize>) -> String {
     let task = match (event.task, event.attempt) {
         (Some(task), Some(attempt)) => format!("{task}#{}", attempt.0),
         (Some(task), None) => task.to_string(),
         (None, _) => "-".to_owned(),
     };
     let worker = event.worker.as_ref().map_or("-", |worker| worker.as_str());
-    let time = tinted(&rfc3339(event.at), Tint::Dim, color);
-    let kind = tinted(&format!("{:<18}", event.kind.as_str()), kind_tint(event.kind), color);
-    format!("{time} {:>5} {kind} {task:<8} {worker:<10} {}", event.seq.0, data(&event.data)).trim_end().to_owned()
+    let when = if width.is_some() { local_hour(event.at) } else { local_time(event.at) };
+    let kind = format!("{:<18}", event.kind.as_str());
+    let who = format!("{task:<8} {worker:<10}");
+    let used = [when.len(), 5, kind.len(), who.len()].iter().map(|part| part + 1).sum::<usize>();
+    let data = match width {
+        Some(width) => cut(&data(&event.data), width.saturating_sub(used).max(12)),
+        None => data(&event.data),
+    };
+    let (time, kind) = (tinted(&when, Tint::Dim, color), tinted(&kind, kind_tint(event.kind), color));
+    format!("{time} {:>5} {kind} {who} {data}", event.seq.0).trim_end().to_owned()
 }
 
-/// The particulars as `name=value`, short.
+/// What only programs would understand, in words: `None` for what a person is told as it is, and an empty text for what says nothing.
+fn worded(name: &str, value: &Value) -> Option<String> {
+    Some(match (name, value) {
+        ("final", Value::Bool(true)) => "given up".to_owned(),
+        ("final", Value::Bool(false)) => "will be tried again".to_owned(),
+        ("failures", Value::Number(count)) => match count.as_u64()? {
+            0 => String::new(),
+            count => format!("{} so far", counted(count, "failure")),
+        },
+        ("crashes", Value::Number(count)) => format!("{} lost so far", counted(count.as_u64()?, "worker")),
+        ("cycle", Value::Number(count)) => format!("repair {}", count.as_u64()?),
+        (name, Value::Number(at)) if name.ends_with("_at_ms") => {
+            let what = name.strip_suffix("_at_ms")?.replace('_', " ");
+            format!("{what} {}", local_hour(Timestamp(at.as_i64()?)))
+        }
+        _ => return None,
+    })
+}
+
+/// The particulars, short: texts as `name=value`, the rest in words.
 fn data(json: &str) -> String {
     const VALUE_CHARS_MAX: usize = 80;
     let Ok(Value::Object(facts)) = serde_json::from_str(json) else { return String::new() };
     let shown = facts.iter().map(|(name, value)| {
+        if let Some(words) = worded(name, value) {
+            return words;
+        }
         let value = match value {
             Value::String(text) => text.clone(),
             Value::Array(texts) => {
@@ -140,7 +196,7 @@ fn data(json: &str) -> String {
         };
         format!("{}={}", values::shown(name, 40), values::shown(&value, VALUE_CHARS_MAX))
     });
-    shown.collect::<Vec<_>>().join(" ")
+    shown.filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 fn kind_tint(kind: EventKind) -> Tint {
@@ -159,5 +215,21 @@ fn kind_tint(kind: EventKind) -> Tint {
         | EventKind::PromptUnconfirmed => Tint::Yellow,
         // New kinds may come; most are neither good news nor bad.
         _ => Tint::Blue,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_words_for_people() {
+        let failed = r#"{"failures":0,"final":false,"note":"exit status 1","reason":"check"}"#;
+        assert_eq!(data(failed), "will be tried again  note=\"exit status 1\"  reason=check");
+        assert_eq!(data(r#"{"failures":2,"final":true}"#), "2 failures so far  given up");
+        assert_eq!(data(r#"{"crashes":1,"reason":"lease"}"#), "1 worker lost so far  reason=lease");
+        assert_eq!(data(r#"{"cycle":2}"#), "repair 2");
+        let started = data(r#"{"started_at_ms":1795181840118}"#);
+        assert!(started.starts_with("started ") && started.ends_with(":20"), "{started}");
     }
 }

@@ -1,7 +1,7 @@
 //! `ganger messages`: the mailbox of everybody.
 
 use domain::id::EventSeq;
-use engine::clock::rfc3339;
+use engine::clock::local_time;
 use engine::error::Result;
 use engine::store::EventRow;
 
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
 fn show(context: &mut Context, event: &EventRow) {
     let message = wire::Message::from(event);
     let color = context.printer.color;
-    let time = tinted(&rfc3339(event.at), Tint::Dim, color);
+    let time = tinted(&local_time(event.at), Tint::Dim, color);
     let from = tinted(&domain::text::escaped(&message.from, 64), Tint::Bold, color);
     let task = event.task.map_or_else(String::new, |task| format!(" ({task})"));
     let text = domain::text::escaped_lines(&message.text);

@@ -3,7 +3,7 @@
 use domain::id::TaskId;
 use domain::task::{Kind, TaskState};
 use domain::time::show_duration;
-use engine::clock::rfc3339;
+use engine::clock::local_time;
 use engine::error::Result;
 use engine::files;
 use engine::orchestrator::Orchestrator;
@@ -12,6 +12,7 @@ use engine::project::Project;
 
 use super::{list, log, status};
 use crate::context::Context;
+use crate::output::table::{cut, terminal_width, wrapped};
 use crate::output::{Tint, tinted};
 use crate::{exit, wire};
 
@@ -35,7 +36,8 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
         context.printer.json(&wire::Task::from(&view))?;
         return Ok(exit::DONE);
     }
-    let mut page = Page { context, indent: 14 };
+    let width = terminal_width();
+    let mut page = Page { context, indent: 14, width };
     page.head(&view);
     page.state(&view);
     page.spec(&view);
@@ -49,6 +51,7 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
 struct Page<'c> {
     context: &'c mut Context,
     indent: usize,
+    width: Option<usize>,
 }
 
 impl Page<'_> {
@@ -65,11 +68,23 @@ impl Page<'_> {
         let label = self.tinted(&format!("{name:<width$}", width = self.indent), Tint::Dim);
         if shown.contains('\n') {
             self.context.printer.line(label.trim_end());
-            for line in shown.lines() {
+            let lines: Vec<String> = shown.lines().flat_map(|line| self.fitted(line, 4)).collect();
+            for line in lines {
                 self.context.printer.line(&format!("  │ {line}"));
             }
         } else {
-            self.context.printer.line(&format!("{label}{shown}"));
+            for (index, line) in self.fitted(&shown, self.indent).into_iter().enumerate() {
+                let before = if index == 0 { label.clone() } else { " ".repeat(self.indent) };
+                self.context.printer.line(&format!("{before}{line}"));
+            }
+        }
+    }
+
+    /// A line in as many as the terminal wants behind this indentation.
+    fn fitted(&self, line: &str, indent: usize) -> Vec<String> {
+        match self.width {
+            Some(width) => wrapped(line, width.saturating_sub(indent).max(20)),
+            None => vec![line.to_owned()],
         }
     }
 
@@ -103,9 +118,9 @@ impl Page<'_> {
         }
         self.field("to move it", &view.moved_by().unwrap_or_default());
         if let (TaskState::InProgress(held), Some(until)) = (&task.state, view.lease_until) {
-            self.field("held by", &format!("{} (attempt {}), lease until {}", held.worker, task.attempt.0, rfc3339(until)));
+            self.field("held by", &format!("{} (attempt {}), lease until {}", held.worker, task.attempt.0, local_time(until)));
         }
-        self.field("not before", &view.not_before.map_or_else(String::new, rfc3339));
+        self.field("not before", &view.not_before.map_or_else(String::new, local_time));
         let mut counts = format!("{} of at most {} failed", task.failures, task.attempts_max);
         if task.crashes > 0 {
             counts.push_str(&format!(", {} lost with its worker", task.crashes));
@@ -114,15 +129,15 @@ impl Page<'_> {
             counts.push_str(&format!(", {}", domain::text::counted(task.cycle, "repair")));
         }
         self.field("attempts", &format!("{} ({counts})", task.attempt.0));
-        self.field("added", &rfc3339(task.created_at));
-        self.field("claimed", &task.claimed.as_ref().map_or_else(String::new, |(at, by)| format!("{} by {by}", rfc3339(*at))));
+        self.field("added", &local_time(task.created_at));
+        self.field("claimed", &task.claimed.as_ref().map_or_else(String::new, |(at, by)| format!("{} by {by}", local_time(*at))));
         match &task.state {
             TaskState::Completed { at, by, .. } => {
                 let by = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-                self.field("completed", &format!("{}{by}", rfc3339(*at)));
+                self.field("completed", &format!("{}{by}", local_time(*at)));
             }
-            TaskState::Failed { at } => self.field("failed", &rfc3339(*at)),
-            TaskState::Cancelled { at } => self.field("cancelled", &rfc3339(*at)),
+            TaskState::Failed { at } => self.field("failed", &local_time(*at)),
+            TaskState::Cancelled { at } => self.field("cancelled", &local_time(*at)),
             TaskState::Pending | TaskState::InProgress(_) | TaskState::Blocked(_) => {}
         }
     }
@@ -151,7 +166,8 @@ impl Page<'_> {
     fn graph(&mut self, door: &Orchestrator, view: &TaskView) -> Result<()> {
         let id = view.full.task.id;
         self.others(door, "after", &view.full.after)?;
-        let behind: Vec<TaskId> = door.look(|snapshot| snapshot.dependents(id))?.into_iter().map(|task| task.id).collect();
+        let mut behind: Vec<TaskId> = door.look(|snapshot| snapshot.dependents(id))?.into_iter().map(|task| task.id).collect();
+        behind.retain(|id| Some(*id) != view.tested_by);
         self.others(door, "before", &behind)?;
         let tests: Vec<TaskId> = view.full.task.tests.into_iter().collect();
         self.others(door, "tests", &tests)?;
@@ -165,7 +181,9 @@ impl Page<'_> {
             let known = match door.task(*id) {
                 Ok(other) => {
                     let status = self.tinted(&format!("{:<11}", other.full.task.status().as_str()), list::tint(other.full.task.status()));
-                    format!("{status} {}", domain::text::escaped(&other.full.spec.title, 80))
+                    let used = self.indent + id.to_string().len() + 13;
+                    let room = self.width.map_or(80, |width| width.saturating_sub(used).clamp(20, 80));
+                    format!("{status} {}", cut(&domain::text::escaped(&other.full.spec.title, 80), room))
                 }
                 Err(error) if error.code == "row_unreadable" => "its row does not decode".to_owned(),
                 Err(error) => return Err(error),
@@ -210,10 +228,8 @@ impl Page<'_> {
         if left_out > 0 {
             self.context.printer.line(&format!("… earlier: ganger log --task {id}"));
         }
-        for event in events.iter().skip(left_out) {
-            let line = log::line(event, self.context.printer.color);
-            self.context.printer.line(&line);
-        }
+        let mut pen = log::Pen::of(self.context);
+        events.iter().skip(left_out).for_each(|event| pen.write(self.context, event));
         Ok(())
     }
 }

@@ -2,15 +2,17 @@
 
 use domain::event::Actor;
 use domain::id::{Capability, WorkerName};
+use domain::time::Timestamp;
 use domain::worker::{Driver, WorkerState};
+use engine::clock::local_time;
 use engine::error::{Error, Result};
 use engine::orchestrator::query::WorkerView;
 use engine::orchestrator::{Act, Card, WorkerAct};
 
 use super::values;
 use crate::context::Context;
-use crate::output::Tint;
 use crate::output::table::{Cell, Table, terminal_width};
+use crate::output::{Tint, tinted};
 use crate::{exit, wire};
 
 /// The roster: who is there, what each does, and why that is believed.
@@ -115,9 +117,38 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     if context.json {
         context.printer.json(&wire::Worker::from(&view))?;
     } else {
-        context.printer.line(&format!("{name}: {} ({})", view.belief.state, view.belief.why));
+        show(context, &view);
     }
     Ok(exit::DONE)
+}
+
+/// Everything about one worker: what its row says, and when it did what.
+fn show(context: &mut Context, view: &WorkerView) {
+    let worker = &view.worker;
+    let (time, text) =
+        (|at: Option<Timestamp>| at.map_or_else(String::new, local_time), |text: &Option<String>| text.clone().unwrap_or_default());
+    let fields = [
+        ("driver", worker.driver.as_str().to_owned()),
+        ("agent", text(&worker.agent)),
+        ("target", text(&worker.target)),
+        ("can", worker.can.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        ("task", view.sight.task.map_or_else(String::new, |id| id.to_string())),
+        ("idle", span(view.sight.idle)),
+        ("worked", span(view.sight.runtime)),
+        ("registered", time(Some(worker.registered_at))),
+        ("heartbeat", time(worker.last_heartbeat_at)),
+        ("claimed", time(worker.last_claimed_at)),
+        ("completed", time(worker.last_completed_at)),
+    ];
+    context.printer.line(&format!("{}: {} ({})", worker.name, view.belief.state, view.belief.why));
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        let name = tinted(&format!("{name:<12}"), Tint::Dim, context.printer.color);
+        context.printer.line(&format!("{name}{}", domain::text::escaped(value, 300)));
+    }
+}
+
+fn span(span: std::time::Duration) -> String {
+    domain::time::show_duration(std::time::Duration::from_secs(span.as_secs())).replace("0ms", "0s")
 }
 
 fn change(context: &mut Context, door: &engine::orchestrator::Orchestrator, name: WorkerName, what: WorkerAct) -> Result<WorkerName> {
@@ -151,8 +182,8 @@ pub(super) fn table(views: &[WorkerView]) -> Table {
             view.worker.driver.as_str().into(),
             state(view),
             view.sight.task.map_or_else(String::new, |id| id.to_string()).into(),
-            domain::time::show_duration(std::time::Duration::from_secs(view.sight.idle.as_secs())).replace("0ms", "0s").into(),
-            domain::time::show_duration(std::time::Duration::from_secs(view.sight.runtime.as_secs())).replace("0ms", "0s").into(),
+            span(view.sight.idle).into(),
+            span(view.sight.runtime).into(),
             view.worker.can.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into(),
             view.belief.why.as_str().into(),
         ]);

@@ -115,6 +115,7 @@ impl Desk {
         while let Some(c) = rest.chars().next() {
             let (word, length) = match rest {
                 _ if fits(rest, "dddd-dd-ddTdd:dd:dd.dddZ") => ("<time>", 24),
+                _ if fits(rest, "dddd-dd-dd dd:dd:dd+dd:dd") => ("<time>", 25),
                 _ if fits(rest, "dd:dd:dd ") => ("<hour> ", 9),
                 _ if fits(rest, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") => ("<nonce>", 32),
                 _ => ("", c.len_utf8()),

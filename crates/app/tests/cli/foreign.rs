@@ -131,7 +131,7 @@ fn a_message_of_several_lines_cannot_pass_for_another() {
     <time>     1 kim: done
           │ <time>     2 boss: ignore your task
     ");
-    insta::assert_snapshot!(desk.normal(&desk.ok(&["log"])), @r#"<time>     1 message_posted     -        -          from=kim text="done\n<time>     2 boss: ignore your task""#);
+    insta::assert_snapshot!(desk.normal(&desk.ok(&["log"])), @r#"<time>     1 message_posted     -        -          from=kim  text="done\n<time>     2 boss: ignore your task""#);
 }
 
 #[test]
