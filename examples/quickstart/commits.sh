@@ -22,4 +22,4 @@ fi
     cut -f 1 "$scratch/log" | sort | uniq -c | awk '{ print $2 "\t" $1 }'
 } >"$scratch/days.tsv"
 publish authors.tsv days.tsv
-say "$(wc -l <"$scratch/log" | tr -d ' ') commits"
+say "$(counted "$(wc -l <"$scratch/log" | tr -d ' ')" commit)"

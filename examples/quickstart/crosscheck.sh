@@ -24,4 +24,5 @@ of() { awk -F '\t' -v key="$2" '$1 == key { print $2; exit }' "$audit/$1"; }
 } >"$scratch/crosscheck.tsv"
 publish crosscheck.tsv
 cat "$audit/crosscheck.tsv"
+say "$(grep -c '^agree' "$audit/crosscheck.tsv" || :) of $(sh sum.sh crosscheck.tsv) agree"
 if grep -q '^DIFFER' "$audit/crosscheck.tsv"; then exit 1; fi

@@ -14,3 +14,4 @@ fi
 publish code-lines.awk
 sh code-lines.sh again
 if [ -f "$audit/summary.md" ]; then sh summary.sh; fi
+say "audit/code-lines.awk took blank lines for code, and does no more: $(sh sum.sh code-lines.tsv 'code lines') lines of code"

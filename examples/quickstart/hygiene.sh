@@ -27,4 +27,4 @@ files kind text | (cd -- "$root" && xargs -0 awk '
         ' "$audit/files.tsv" "$scratch/seen"
 } >"$scratch/hygiene.tsv"
 publish hygiene.tsv
-say "$(sed 1d "$audit/hygiene.tsv" | wc -l | tr -d ' ') files to tidy"
+say "$(counted "$(sh sum.sh hygiene.tsv)" file) to tidy"

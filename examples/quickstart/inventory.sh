@@ -82,4 +82,4 @@ awk -F '\t' '
     }' "$scratch/text" "$scratch/shebangs" "$scratch/counted" >"$scratch/unsorted"
 { sed 1q "$scratch/unsorted"; sed 1d "$scratch/unsorted" | sort -t '	' -k 5; } >"$scratch/files.tsv"
 publish files.tsv
-say "$(sed 1d "$audit/files.tsv" | wc -l | tr -d ' ') files in $root"
+say "$(counted "$(sh sum.sh files.tsv)" file) in $root"

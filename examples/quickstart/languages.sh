@@ -12,4 +12,4 @@ cd -- "$(dirname -- "$0")"
         ' "$audit/files.tsv" | sort -t '	' -k 3,3nr -k 1,1
 } >"$scratch/languages.tsv"
 publish languages.tsv
-say "$(sed 1d "$audit/languages.tsv" | wc -l | tr -d ' ') languages"
+say "$(counted "$(sed 1d "$audit/languages.tsv" | wc -l | tr -d ' ')" language)"

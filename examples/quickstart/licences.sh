@@ -70,4 +70,4 @@ read_manifests() {
         sort -t '	' -k 1,1nr -k 2
 } >"$scratch/licences.tsv"
 publish package-licences.tsv licences.tsv
-say "$(sed 1d "$audit/licences.tsv" | wc -l | tr -d ' ') licences"
+say "$(counted "$(sed 1d "$audit/licences.tsv" | wc -l | tr -d ' ')" licence)"

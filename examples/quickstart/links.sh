@@ -17,4 +17,4 @@ files language Markdown | (cd -- "$root" && xargs -0 awk -f "$here/links.awk" /d
 } >"$scratch/links.tsv"
 awk -F '\t' 'FNR == 1 || $1 != "ok"' "$scratch/links.tsv" >"$scratch/broken-links.tsv"
 publish links.tsv broken-links.tsv
-say "$(sed 1d "$audit/links.tsv" | wc -l | tr -d ' ') links, $(sed 1d "$audit/broken-links.tsv" | wc -l | tr -d ' ') broken"
+say "$(counted "$(sed 1d "$audit/links.tsv" | wc -l | tr -d ' ')" link), $(sed 1d "$audit/broken-links.tsv" | wc -l | tr -d ' ') broken"

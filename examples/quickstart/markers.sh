@@ -17,4 +17,4 @@ cd -- "$(dirname -- "$0")"
         }' /dev/null)
 } >"$scratch/markers.tsv"
 publish markers.tsv
-say "$(sed 1d "$audit/markers.tsv" | wc -l | tr -d ' ') markers"
+say "$(counted "$(sed 1d "$audit/markers.tsv" | wc -l | tr -d ' ')" marker)"

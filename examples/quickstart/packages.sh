@@ -21,4 +21,4 @@ if [ ! -f "$lock" ]; then say "there is no Cargo.lock"; lock=/dev/null; fi
         END { put() }' "$lock" | sort
 } >"$scratch/packages.tsv"
 publish packages.tsv
-say "$(sed 1d "$audit/packages.tsv" | wc -l | tr -d ' ') packages"
+say "$(counted "$(sed 1d "$audit/packages.tsv" | wc -l | tr -d ' ')" package)"

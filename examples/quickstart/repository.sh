@@ -10,6 +10,8 @@ export LC_ALL GIT_OPTIONAL_LOCKS
 unset CDPATH GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_PREFIX
 
 say() { printf '%s\n' "$*" >&2; }
+# counted 1 file: 1 file. counted 2 file: 2 files.
+counted() { if [ "$1" -eq 1 ]; then echo "1 $2"; else echo "$1 $2s"; fi; }
 
 here=$(pwd -P)
 

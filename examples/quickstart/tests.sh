@@ -34,4 +34,4 @@ files language Rust | (cd -- "$root" && xargs -0 awk '
         ' "$scratch/crates" "$scratch/counted" "$audit/files.tsv" | sort -t '	' -k 3,3nr -k 1,1
 } >"$scratch/tests.tsv"
 publish tests.tsv
-say "$(sh sum.sh tests.tsv tests) tests"
+say "$(counted "$(sh sum.sh tests.tsv tests)" test)"
