@@ -198,7 +198,7 @@ pub fn caveat(language: Language, outcome: Outcome) -> &'static str {
 #[must_use]
 pub fn progress(language: Language, done: u32, all: u32, percent: u32) -> String {
     match language {
-        Language::En => format!("{done} of {all} tasks COMPLETED ({percent}%)"),
+        Language::En => format!("{done} of {all} task{} COMPLETED ({percent}%)", plural(all as usize)),
         Language::Fr => {
             let s = if done < 2 { "" } else { "s" };
             format!("{done} tâche{s} sur {all} COMPLETED ({percent} %)")
@@ -395,6 +395,17 @@ pub fn fell_back(language: Language, worker: &str, lacking: Option<&str>, instea
         });
     }
     told
+}
+
+/// That what a task told is no longer so: a fix came after it.
+#[must_use]
+pub fn mended(language: Language, note: &str, fix: &str) -> String {
+    match (language, note) {
+        (Language::En, "") => format!("{fix} mended it after this"),
+        (Language::En, note) => format!("{note} (before {fix} mended it)"),
+        (Language::Fr, "") => format!("corrigée ensuite par {fix}"),
+        (Language::Fr, note) => format!("{note} (avant la correction par {fix})"),
+    }
 }
 
 /// Why a claim was taken back.

@@ -62,7 +62,7 @@ fn a_finished_plan_tells_its_results_in_dependency_order_and_its_repair() {
     let site = finished();
     let written = site.publish();
     assert!(written.report.is_whole());
-    insta::assert_snapshot!(written.text, @r#"
+    insta::assert_snapshot!(written.text, @"
     # Leads sync
 
     > Leads of the CRM appear in the app.
@@ -98,7 +98,7 @@ fn a_finished_plan_tells_its_results_in_dependency_order_and_its_repair() {
 
     ## Results
 
-    - **[T-001](results/T-001.md)** Build the API: two routes → `src/api.rs`, the route of the leads, `src/leads.rs`
+    - **[T-001](results/T-001.md)** Build the API: two routes (before T-005 mended it) → `src/api.rs`, the route of the leads, `src/leads.rs`
 
       ```text
       # The API
@@ -115,7 +115,7 @@ fn a_finished_plan_tells_its_results_in_dependency_order_and_its_repair() {
       shows them all
       without a reload
       ```
-    "#);
+    ");
 }
 
 #[test]

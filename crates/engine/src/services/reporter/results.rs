@@ -1,13 +1,13 @@
 //! What came of tasks, merged in dependency order: the note of each, what it left behind, and the beginning of what it handed in or printed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::PathBuf;
 
 use domain::id::TaskId;
 use domain::plan::Language;
-use domain::report::words::words;
-use domain::report::{Line, Report};
+use domain::report::words::{self, words};
+use domain::report::{Line, Report, TestLine};
 use domain::task::Status;
 
 use super::markdown::{block_lines, code, fenced, inline};
@@ -80,16 +80,19 @@ pub(super) fn render(report: &Report, pages: &Pages, language: Language) -> Stri
         return String::new();
     }
     let mut out = format!("\n## {}\n\n", words(language).results);
+    // What a test proved wrong is not told as if it still held.
+    let fixed = |test: &TestLine| test.fixes.iter().rev().find(|fix| fix.status == Status::Completed).map(|fix| fix.id);
+    let mended: HashMap<TaskId, TaskId> = report.tests.iter().filter_map(|test| Some((test.feature?, fixed(test)?))).collect();
     let quiet = done.len().saturating_sub(EXCERPTS_MAX);
     for (number, line) in done.into_iter().enumerate() {
         let beginning = if number < quiet { None } else { pages.beginning(line) };
-        out.push_str(&item(line, beginning, pages, language));
+        out.push_str(&item(line, beginning, mended.get(&line.id).copied(), pages, language));
     }
     out
 }
 
 /// The same thing is not told twice: an output of one line is the note already, and one that is shown to its end needs no note beside it.
-fn item(line: &Line, beginning: Option<(Vec<String>, bool)>, pages: &Pages, language: Language) -> String {
+fn item(line: &Line, beginning: Option<(Vec<String>, bool)>, mended: Option<TaskId>, pages: &Pages, language: Language) -> String {
     let mut notes = block_lines(line.note.trim(), NOTE_CHARS_MAX);
     notes.retain(|note| !note.is_empty());
     let (mut lines, is_all) = match beginning {
@@ -107,14 +110,17 @@ fn item(line: &Line, beginning: Option<(Vec<String>, bool)>, pages: &Pages, lang
     } else if lines.first() == notes.first() || (is_all && lines.iter().any(repeats_note)) {
         note.clear();
     }
-    told(line, &note, &lines, is_all, pages, language)
+    let mended = mended.map(|fix| pages.link(fix, "results/"));
+    told(line, &note, mended.as_deref(), (&lines, is_all), pages, language)
 }
 
-fn told(line: &Line, note: &str, lines: &[String], is_all: bool, pages: &Pages, language: Language) -> String {
+fn told(line: &Line, note: &str, mended: Option<&str>, (lines, is_all): (&[String], bool), pages: &Pages, language: Language) -> String {
     let mut out = format!("- **{}** {}", pages.link(line.id, "results/"), inline(&line.title, 200));
+    let note = inline(note, NOTE_CHARS_MAX);
+    let note = mended.map_or_else(|| note.clone(), |fix| words::mended(language, &note, fix));
     if !note.is_empty() {
         out.push_str(words(language).colon);
-        out.push_str(&inline(note, NOTE_CHARS_MAX));
+        out.push_str(&note);
     }
     let mut left: Vec<&String> = line.outputs.iter().collect();
     left.extend(line.files.iter().filter(|file| !line.outputs.contains(file)));
