@@ -523,7 +523,7 @@ fn fail(task: &Task, held: &Held, failure: &Failure, mut events: Vec<NewEvent>, 
         if !wants_fix && rules.cycles_max > 0 {
             after.failure = Some(Failure {
                 reason: FailReason::Cycles,
-                note: format!("it still failed after {} repairs: {}", task.cycle, failure.note),
+                note: format!("it still failed after {}: {}", crate::text::counted(task.cycle, "repair"), failure.note),
             });
         }
         !wants_fix

@@ -181,7 +181,10 @@ impl Books {
         self.gap(snapshot, id, report)?;
         if task.failures > task.attempts_max || task.crashes > CRASHES_MAX {
             let (failures, max, crashes) = (task.failures, task.attempts_max, task.crashes);
-            report.wrong("count_out_of_bounds", format!("{id} has {failures} failures of {max}, and {crashes} crashes of {CRASHES_MAX}"));
+            report.wrong(
+                "count_out_of_bounds",
+                format!("{id} has failed {failures} of {max} times, and was lost {crashes} of {CRASHES_MAX} times"),
+            );
         }
         match lanes.get(&task.lane) {
             None => report.wrong("dangling", format!("the lane of {id} is not there")),
@@ -316,7 +319,10 @@ impl Books {
         for worker in &self.workers {
             let holds = self.holding.get(&mark(worker.name.as_str())).copied().unwrap_or(0);
             if self.bad.is_empty() && worker.holding != holds {
-                report.wrong("holding_wrong", format!("{} counts {} claims and holds {holds}", worker.name, worker.holding));
+                report.wrong(
+                    "holding_wrong",
+                    format!("{} counts {} and holds {holds}", worker.name, domain::text::counted(worker.holding, "claim")),
+                );
             }
         }
     }

@@ -6,6 +6,7 @@ use domain::event::EventKind;
 use domain::event::fold::{Fold, Seen};
 use domain::id::{EventSeq, TaskId};
 use domain::task::Status;
+use domain::text::counted;
 use serde_json::Value;
 
 use super::Report;
@@ -98,7 +99,10 @@ impl Told {
             report.wrong("state_wrong", format!("{id} is {}, and its events come to {told}", known.state));
         }
         if self.fold.claims != known.attempt {
-            report.wrong("attempt_wrong", format!("{id} is at attempt {}, and was claimed {} times", known.attempt, self.fold.claims));
+            report.wrong(
+                "attempt_wrong",
+                format!("{id} is at attempt {}, and was claimed {}", known.attempt, counted(self.fold.claims, "time")),
+            );
         }
         if let (Some(holder), Some((_, Some(claimant)))) = (known.holder, self.claimed)
             && holder != claimant
@@ -140,7 +144,7 @@ pub(super) fn read(snapshot: &dyn Snapshot, tasks: &mut [Known], bad: &BTreeSet<
         for event in &page {
             if event.seq.0 > next {
                 let missing = event.seq.0 - next;
-                report.wrong("event_missing", format!("{missing} events are missing before event {}", event.seq.0));
+                report.wrong("event_missing", format!("missing before event {}: {}", event.seq.0, counted(missing, "event")));
             }
             next = event.seq.0.saturating_add(1);
             count += 1;

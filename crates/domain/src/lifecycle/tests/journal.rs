@@ -81,7 +81,7 @@ fn each_change_tells_what_happened_in_order() {
         told(&blocked, &Command::Answer { text: "8080".to_owned() }, at(1), rules),
         told(&ready, &Command::Edit(Edit { fields: vec!["title", "needs"], ..Edit::default() }), at(1), rules),
     ];
-    insta::assert_snapshot!(lines.join("\n"), @r#"
+    insta::assert_snapshot!(lines.join("\n"), @"
     claim: task_claimed #1 amp
     claim: task_claimed #1 sid | task_fell_back #1 sid lacking=[backend sql] instead_of=amp
     heartbeat: nothing
@@ -91,7 +91,7 @@ fn each_change_tells_what_happened_in_order() {
     fail: task_started #1 amp started_at_ms=42 | check_failed #1 amp note=why | task_failed #1 amp reason=check note=why final=false failures=1
     fail: task_failed #1 amp reason=reported note=why final=true failures=3
     fail: check_failed #1 amp note=why | task_failed #1 amp reason=check note=why final=false failures=0 | task_retried #1 - reason=cycle cycle=1
-    fail: task_failed #1 amp reason=cycles note=it still failed after 1 repairs: why final=true failures=0
+    fail: task_failed #1 amp reason=cycles note=it still failed after 1 repair: why final=true failures=0
     block: task_blocked #1 amp reason=question note=which port?
     block: task_blocked #1 amp reason=dependency on=T-002
     release: task_released #1 amp note=not mine
@@ -105,7 +105,7 @@ fn each_change_tells_what_happened_in_order() {
     unblock: task_unblocked #1 - note=paid
     answer: task_unblocked #1 - answer=8080
     edit: task_edited - - fields=[title needs]
-    "#);
+    ");
 }
 
 #[test]
