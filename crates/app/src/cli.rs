@@ -128,19 +128,37 @@ pub(crate) fn run(args: &[OsString]) -> u8 {
     }
 }
 
+/// What scripts look at first.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+   1  refused or failed
+   2  usage or bad input
+   3  not found
+   4  nothing to claim
+   5  store unreachable or damaged
+  70  a bug
+  75  outcome unknown: repeat with the same --request-id";
+
 /// The whole command line. The arguments of a command are made only when it is the one that is called.
 pub(crate) fn command() -> clap::Command {
-    let global = |name: &'static str, help: &'static str| Arg::new(name).long(name).global(true).help(help);
+    let everywhere = |name: &'static str, help: &'static str| Arg::new(name).global(true).help_heading("Global options").help(help);
+    let global = |name: &'static str, help: &'static str| everywhere(name, help).long(name);
     let mut command = clap::Command::new("ganger")
         .version(env!("CARGO_PKG_VERSION"))
         .about("The foreman for a gang of coding agents: one queue, each task to exactly one worker, proven, tested, reported.")
-        .after_help("Exit codes: 0 done, 1 refused or failed, 2 usage or bad input, 3 not found, 4 nothing to claim,\n5 store unreachable or damaged, 70 a bug, 75 outcome unknown (repeat with the same --request-id).")
+        .after_help(EXIT_CODES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(Arg::new("directory").short('C').value_name("DIR").value_parser(clap::value_parser!(PathBuf)).global(true).help("Start in this folder instead of the current one"))
+        .arg(
+            everywhere("directory", "Start in this folder instead of the current one")
+                .short('C')
+                .value_name("DIR")
+                .value_parser(clap::value_parser!(PathBuf)),
+        )
         .arg(global("store", "Where the tasks are kept: sqlite:PATH").value_name("URL"))
         .arg(global("language", "Language of titles, briefs and reports").value_name("L").value_parser(["en", "fr", "auto"]))
-        .arg(global("json", "Print one JSON document").action(ArgAction::SetTrue))
+        .arg(global("json", "Print one JSON document; poll, log and messages --follow: one object a line").action(ArgAction::SetTrue))
         .arg(global("color", "When to use colour").value_name("WHEN").value_parser(clap::builder::EnumValueParser::<Color>::new()))
         .arg(global("request-id", "Repeating a command with the same id has one effect and gives the same answer").value_name("ID"));
     for entry in COMMANDS {

@@ -15,7 +15,7 @@ use crate::output::table::{Table, terminal_width};
 
 /// Read a plan, report all of its mistakes, and add its tasks: all or none. The same plan again changes nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = FORMAT)]
+#[command(after_long_help = FORMAT)]
 pub(crate) struct Args {
     /// The plan, or - for stdin
     #[arg(value_name = "FILE", required_unless_present = "schema")]

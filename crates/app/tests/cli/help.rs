@@ -63,6 +63,13 @@ fn the_main_help_lists_the_commands_in_the_order_of_work() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Global options:
       -C <DIR>
               Start in this folder instead of the current one
 
@@ -75,7 +82,7 @@ fn the_main_help_lists_the_commands_in_the_order_of_work() {
               [possible values: en, fr, auto]
 
           --json
-              Print one JSON document
+              Print one JSON document; poll, log and messages --follow: one object a line
 
           --color <WHEN>
               When to use colour
@@ -88,14 +95,15 @@ fn the_main_help_lists_the_commands_in_the_order_of_work() {
           --request-id <ID>
               Repeating a command with the same id has one effect and gives the same answer
 
-      -h, --help
-              Print help (see a summary with '-h')
-
-      -V, --version
-              Print version
-
-    Exit codes: 0 done, 1 refused or failed, 2 usage or bad input, 3 not found, 4 nothing to claim,
-    5 store unreachable or damaged, 70 a bug, 75 outcome unknown (repeat with the same --request-id).
+    Exit codes:
+       0  done
+       1  refused or failed
+       2  usage or bad input
+       3  not found
+       4  nothing to claim
+       5  store unreachable or damaged
+      70  a bug
+      75  outcome unknown: repeat with the same --request-id
     ");
 }
 
@@ -119,6 +127,24 @@ fn every_command_says_what_it_does_and_what_each_flag_means() {
             assert!(beside || below, "{name}: {line:?} has no help");
         }
     }
+}
+
+#[test]
+fn a_command_has_its_own_flags_apart_from_those_of_all() {
+    let desk = Desk::bare();
+    for name in commands(&desk) {
+        let help = desk.ok(&[&name, "--help"]);
+        let (own, global) = help.split_once("\nGlobal options:\n").unwrap_or_else(|| unreachable!("{name}: {help}"));
+        for flag in ["  -C <DIR>", "--store <URL>", "--json\n", "--request-id <ID>"] {
+            assert!(global.contains(flag) && !own.contains(flag), "{name}: {flag:?}\n{help}");
+        }
+    }
+    let help = desk.ok(&["list", "--help"]);
+    let (own, _) = help.split_once("\nGlobal options:\n").unwrap();
+    assert!(own.contains("--status <S,…>") && own.contains("--all"), "{own}");
+    let codes = desk.ok(&["--help"]);
+    let codes = codes.split_once("Exit codes:").unwrap().1;
+    assert!(codes.lines().all(|line| line.len() < 80), "{codes}");
 }
 
 #[test]
