@@ -100,13 +100,22 @@ pub fn repair(path: &Path, wish: Wish, clock: &Arc<dyn Clock>) -> Result<Outcome
     if alone.is_some() {
         swap::undo_interrupted(&path)?;
     }
-    let told = match examine(&path, clock)? {
+    let mut told = match examine(&path, clock)? {
         None if wish != Wish::Force => return Ok(Outcome::Healthy),
         told => told,
     };
     sqlite::make_side_folder(&path)?;
-    let Some(_alone) = alone.map_or_else(|| SqliteStore::alone(&side), |alone| Ok(Some(alone))).map_err(locked)? else {
-        return Err(in_use(&path, &side));
+    let _alone = match alone {
+        Some(alone) => alone,
+        None => {
+            let Some(alone) = SqliteStore::alone(&side).map_err(locked)? else { return Err(in_use(&path, &side)) };
+            // What was wrong a moment ago, another repair may have put right meanwhile.
+            told = match examine(&path, clock)? {
+                None if wish != Wish::Force => return Ok(Outcome::Healthy),
+                told => told,
+            };
+            alone
+        }
     };
     // From here on nobody writes: what is read is all there is.
     let turnstile = Turnstile::open(&side).map_err(locked)?;
