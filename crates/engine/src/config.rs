@@ -212,7 +212,7 @@ impl Config {
 
     fn layer(&mut self, text: &str, name: &str, source: &Source) -> Result<()> {
         let bad = |line: usize, message: String| Error::usage("bad_config", format!("{name}, line {line}: {message}"));
-        let edit = |line: usize| format!("mend line {line} of {name} in an editor; docs/settings.md lists every setting");
+        let edit = |line: usize| format!("mend line {line} of {name} in an editor; ganger config --help lists every setting");
         let table = table(text, name)?;
         for (key, value) in &table {
             let line = line_of(text, key);

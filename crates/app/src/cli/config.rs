@@ -12,8 +12,9 @@ use crate::context::Context;
 use crate::output::{Tint, tinted};
 use crate::{exit, wire};
 
-/// The settings: list them with what they mean and where they come from, get one, set one of this project. docs/settings.md tells more.
+/// The settings: list them with what they mean and where they come from, get one, set one of this project.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = settings())]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
@@ -38,6 +39,17 @@ enum What {
         #[arg(value_name = "VALUE", allow_hyphen_values = true)]
         value: String,
     },
+}
+
+/// Every setting, for those whose settings cannot be read, or who have no more than this binary.
+fn settings() -> String {
+    let mut text = "Settings, each with its default (GANGER_<NAME> in the environment goes before every file):\n".to_owned();
+    for known in &KEYS {
+        let default = known.default_value();
+        let default = if default.is_empty() { "\"\"" } else { &default };
+        text.push_str(&format!("\n  {} = {default}\n      {}", known.name, known.meaning));
+    }
+    text
 }
 
 /// How large a configuration file may be.

@@ -108,6 +108,20 @@ fn settings_that_somebody_broke_can_be_mended() {
 }
 
 #[test]
+fn the_help_lists_every_setting_also_where_a_file_is_broken() {
+    let desk = Desk::new();
+    let listed = desk.json(&["config"]);
+    desk.write(".orchestrator/config.toml", "colour = 1\n");
+    let error = desk.refused(2, &["config"]);
+    assert!(error["hints"][0].as_str().unwrap().contains("ganger config --help"), "{error}");
+    let help = desk.ok(&["config", "--help"]);
+    for setting in listed.as_array().unwrap() {
+        let name = setting["key"].as_str().unwrap();
+        assert!(help.contains(&format!("\n  {name} = ")), "{name}: {help}");
+    }
+}
+
+#[test]
 fn what_has_no_effect_yet_is_told_where_it_is_set() {
     let desk = Desk::new();
     for (key, value) in [("claude_md_path", "NOTES.md"), ("session", "main"), ("window_map", "a=3"), ("agents_library", "agents")] {
