@@ -156,7 +156,7 @@ pub(crate) fn command() -> clap::Command {
                 .value_name("DIR")
                 .value_parser(clap::value_parser!(PathBuf)),
         )
-        .arg(global("store", "Where the tasks are kept: sqlite:PATH").value_name("URL"))
+        .arg(global("store", "Where the tasks are kept: sqlite:PATH or postgres://…").value_name("URL"))
         .arg(global("language", "Language of titles, briefs and reports").value_name("L").value_parser(["en", "fr", "auto"]))
         .arg(global("json", "Print one JSON document; poll, log and messages --follow: one object a line").action(ArgAction::SetTrue))
         .arg(global("color", "When to use colour").value_name("WHEN").value_parser(clap::builder::EnumValueParser::<Color>::new()))

@@ -116,7 +116,7 @@ pub const KEYS: [Known; 17] = [
     known("poll_interval_sec", Takes::Number { max: 86_400 }, "how many seconds `ganger poll` waits between two looks"),
     later("session", Takes::Text, "not in this version: the tmux session of the workers"),
     known("silence", Takes::Span, "a command that prints nothing for so long is ended; `0s`: never"),
-    known("store", Takes::Text, "where the tasks are kept: `sqlite:PATH`, relative to the project's folder"),
+    known("store", Takes::Text, "where the tasks are kept: `sqlite:PATH`, relative to the project's folder, or `postgres://…`"),
     known("test_command", Takes::Text, "tests features of a plan that bring neither `run` nor `test` nor `check`"),
     known("timeout", Takes::Span, "how long an attempt of a task of `ganger add` may take, if it does not say so itself"),
     later("window_map", Takes::Text, "not in this version: which worker has which tmux window"),

@@ -74,7 +74,7 @@ fn the_main_help_lists_the_commands_in_the_order_of_work() {
               Start in this folder instead of the current one
 
           --store <URL>
-              Where the tasks are kept: sqlite:PATH
+              Where the tasks are kept: sqlite:PATH or postgres://…
 
           --language <L>
               Language of titles, briefs and reports

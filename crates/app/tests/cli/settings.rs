@@ -36,7 +36,7 @@ fn every_setting_is_listed_with_its_source() {
     session = ""  (default)
     # a command that prints nothing for so long is ended; `0s`: never
     silence = 0s  (default)
-    # where the tasks are kept: `sqlite:PATH`, relative to the project's folder
+    # where the tasks are kept: `sqlite:PATH`, relative to the project's folder, or `postgres://…`
     store = sqlite:.orchestrator/ganger.db  (default)
     # tests features of a plan that bring neither `run` nor `test` nor `check`
     test_command = ""  (default)
