@@ -338,7 +338,7 @@ impl Polled {
 #[derive(Debug, Serialize)]
 pub(crate) struct Setting<'s> {
     key: &'s str,
-    value: &'s str,
+    value: String,
     source: String,
     /// What it does; nothing for a worker's variable.
     meaning: Option<&'static str>,
@@ -347,7 +347,7 @@ pub(crate) struct Setting<'s> {
 impl<'s> Setting<'s> {
     pub(crate) fn of(key: &'s str, setting: &'s SettingRow) -> Self {
         let meaning = engine::config::Known::of(key).map(|known| known.meaning);
-        Self { key, value: &setting.value, source: setting.source.to_string(), meaning }
+        Self { key, value: setting.shown(key), source: setting.source.to_string(), meaning }
     }
 }
 

@@ -53,6 +53,20 @@ pub struct Setting {
     pub source: Source,
 }
 
+impl Setting {
+    /// The value as anybody may see it: an address without its password, and nothing of what a worker's commands get in their environment.
+    #[must_use]
+    pub fn shown(&self, key: &str) -> String {
+        if key == "store" {
+            crate::store::address::without_password(&self.value)
+        } else if key.starts_with("workers.") && key.contains(".env.") {
+            "…".to_owned()
+        } else {
+            self.value.clone()
+        }
+    }
+}
+
 /// All settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

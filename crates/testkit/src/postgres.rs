@@ -1,5 +1,5 @@
 //! A PostgreSQL server for a test process: started when it is first asked for, ended with the process, however that goes.
-#![expect(clippy::expect_used, clippy::disallowed_methods, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

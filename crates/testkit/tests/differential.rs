@@ -1,6 +1,6 @@
 //! The queue against its naive model: the same random commands, at the same moments, must get the same answers and leave the same tasks.
 //! `PROPTEST_CASES` sets how many sequences (64 by default).
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod queue;
 

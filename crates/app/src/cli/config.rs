@@ -67,9 +67,9 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
             if context.json {
                 context.printer.json(&wire::Setting::of(&key, setting))?;
             } else if context.printer.is_terminal {
-                context.printer.line(&domain::text::escaped_lines(&setting.value));
+                context.printer.line(&domain::text::escaped_lines(&setting.shown(&key)));
             } else {
-                context.printer.line(&setting.value);
+                context.printer.line(&setting.shown(&key));
             }
             Ok(exit::DONE)
         }
@@ -85,7 +85,7 @@ fn list(context: &mut Context, config: &Config) -> Result<u8> {
     }
     for (key, setting) in config.all() {
         let source = tinted(&format!("({})", setting.source), Tint::Dim, context.printer.color);
-        let value = if setting.value.is_empty() { "\"\"".to_owned() } else { domain::text::escaped(&setting.value, 300) };
+        let value = if setting.value.is_empty() { "\"\"".to_owned() } else { domain::text::escaped(&setting.shown(key), 300) };
         if let Some(known) = Known::of(key) {
             let meaning = tinted(&format!("# {}", known.meaning), Tint::Dim, context.printer.color);
             context.printer.line(&meaning);
@@ -120,7 +120,7 @@ fn set(context: &mut Context, key: &str, value: &str) -> Result<u8> {
     if context.json {
         context.printer.json(&wire::Setting::of(key, setting))?;
     } else {
-        context.printer.line(&format!("{key} = {}", domain::text::escaped(&setting.value, 300)));
+        context.printer.line(&format!("{key} = {}", domain::text::escaped(&setting.shown(key), 300)));
     }
     warn_without_effect(context, key);
     let variable = format!("GANGER_{}", key.to_ascii_uppercase());

@@ -102,9 +102,9 @@ fn bad_input_is_2() {
         (&["complete", "T-001"], "bad_claim"),
         (&["complete"], "no_claim"),
         (&["list", "--request-id", "a b"], "bad_request_id"),
-        (&["list", "--store", "postgres://me:secret@h/db"], "store_not_built"),
+        (&["list", "--store", "https://me:secret@h/db"], "store_not_built"),
         (&["list", "--store", "mysql://x"], "bad_store"),
-        (&["bench", "--store", "postgres://me:secret@h/db"], "store_not_built"),
+        (&["bench", "--store", "https://me:secret@h/db"], "store_not_built"),
         (&["frobnicate"], "usage"),
     ] {
         let error = desk.refused(2, args);

@@ -70,7 +70,7 @@ fn a_value_that_would_break_the_settings_is_refused_and_the_file_stays() {
         ("attempts", "many", "whole number"),
         ("language", "de", "expected en, fr or auto"),
         ("session", "a\nb", "one line"),
-        ("store", "postgres://me:secret@h/db", "cannot open 'postgres://me:…@h/db'"),
+        ("store", "https://me:secret@h/db", "cannot open 'https://me:…@h/db'"),
         ("store", "mysql://x", "no address of a store"),
     ] {
         let error = desk.refused(2, &["config", "set", key, value]);
@@ -83,6 +83,21 @@ fn a_value_that_would_break_the_settings_is_refused_and_the_file_stays() {
     let output = desk.command(&["config", "set", "lease", "90s"]).env("GANGER_LEASE", "120s").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stderr).contains("GANGER_LEASE"), "{output:?}");
+}
+
+#[test]
+fn no_password_is_shown() {
+    let desk = Desk::new();
+    let shown = desk.ok(&["config", "set", "store", "postgres://me:secret@h/db?schema=s"]);
+    assert_eq!(shown, "store = postgres://me:…@h/db?schema=s");
+    let file = desk.path(".orchestrator/config.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("me:secret@h"), "{text}");
+    std::fs::write(&file, format!("{text}\n[workers.amp.env]\nAPI_KEY = \"secret too\"\n")).unwrap();
+    for args in [&["config"][..], &["config", "--json"], &["config", "get", "store"], &["config", "get", "store", "--json"]] {
+        let said = desk.ok(args);
+        assert!(said.contains("me:…@h/db") && !said.contains("secret"), "{args:?}: {said}");
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl fmt::Display for Address {
 }
 
 /// The text without its passwords: what stands between `:` and `@` of an authority, and a parameter of that name.
-fn without_password(text: &str) -> String {
+pub(crate) fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let authority = match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {

@@ -19,9 +19,9 @@ use domain::time::{Now, StoreTime, Timestamp};
 use tokio_postgres::error::SqlState;
 
 pub use self::connect::PgAddress;
-use self::connect::{told, unreachable};
+use self::connect::unreachable;
 use self::read::Rows;
-use self::session::{Session, Shared};
+use self::session::{Fault, Session, Shared};
 use self::turn::{Ledger, Turn};
 use self::wake::PgWaker;
 use super::{Expected, Missing, Snapshot, Store, Transaction, Use, Waker};
@@ -97,7 +97,7 @@ impl PgStore {
     }
 
     /// Begins a transaction, waits for the turn, and fetches what is expected: all in one go. The clock is read when the turn has come (T10).
-    fn take_turn<'s>(&'s self, session: &'s Shared, expected: &Expected) -> std::result::Result<Turn<'s>, tokio_postgres::Error> {
+    fn take_turn<'s>(&'s self, session: &'s Shared, expected: &Expected) -> std::result::Result<Turn<'s>, Fault> {
         let mut line = session.borrow_mut();
         line.send_batch(if planted!("no_sync_commit") { "BEGIN; SET LOCAL synchronous_commit = off" } else { "BEGIN" });
         let given = match &self.time {
@@ -182,13 +182,13 @@ type Values<'v> = &'v [&'v (dyn tokio_postgres::types::ToSql + Sync)];
 /// Why a transaction did not come to its end.
 enum Trouble {
     /// It did not begin.
-    Begin(tokio_postgres::Error),
+    Begin(Fault),
     /// Its own doing.
     Own(Error),
     /// The database refused a statement, or was gone before the end: nothing is there.
-    Database(tokio_postgres::Error),
+    Database(Fault),
     /// The end itself failed.
-    Commit(tokio_postgres::Error),
+    Commit(Fault),
 }
 
 impl Store for PgStore {
@@ -225,7 +225,7 @@ impl Store for PgStore {
                     // A fresh connection for the next try: this one is left with its transaction.
                 }
                 // What the server itself says about the end is certain; silence is not (T8).
-                Trouble::Commit(error) if error.as_db_error().is_some() && !is_going_down(&error) => {
+                Trouble::Commit(error) if error.code().is_some() && !is_going_down(&error) => {
                     if !is_conflict(&error) || conflicts >= CONFLICTS_MAX {
                         return Err(failure(&error, &self.address));
                     }
@@ -241,7 +241,7 @@ impl Store for PgStore {
                         message: format!(
                             "cannot tell whether the change was stored: the answer of {} was lost: {}",
                             self.address,
-                            told(&error)
+                            error.told()
                         ),
                         hints: vec!["repeat the command: with the same --request-id it has one effect".to_owned()],
                     });
@@ -263,7 +263,7 @@ impl Store for PgStore {
                 Err(error) => return Err(failure(&error, &self.address)),
             }
         };
-        let value = |index| rows.first().map_or(Ok(0), |row| row.try_get(index)).map_err(|error| failure(&error, &self.address));
+        let value = |index| rows.first().map_or(Ok(0), |row| row.try_get(index)).map_err(|error| failure(&error.into(), &self.address));
         let snapshot = Rows { session: &session, address: &self.address, now: self.now(value(0)?) };
         let done = work(&snapshot);
         let ended = session.borrow().batch("COMMIT");
@@ -310,22 +310,22 @@ pub fn remove(address: &PgAddress) -> Result<()> {
 }
 
 /// Another transaction was in the way; this one may simply be done again.
-fn is_conflict(error: &tokio_postgres::Error) -> bool {
+fn is_conflict(error: &Fault) -> bool {
     error.code().is_some_and(|code| *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 /// The turn did not come in time.
-fn is_turn_late(error: &tokio_postgres::Error) -> bool {
+fn is_turn_late(error: &Fault) -> bool {
     error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
 
 /// The connection is no more.
-fn is_gone(error: &tokio_postgres::Error) -> bool {
+fn is_gone(error: &Fault) -> bool {
     error.code().is_none() || is_going_down(error)
 }
 
 /// The server ends our connection: what it was doing may have come to its end or not.
-fn is_going_down(error: &tokio_postgres::Error) -> bool {
+fn is_going_down(error: &Fault) -> bool {
     error.code().is_some_and(|code| {
         [
             SqlState::ADMIN_SHUTDOWN,
@@ -339,10 +339,10 @@ fn is_going_down(error: &tokio_postgres::Error) -> bool {
 }
 
 /// What an error of the database means to the user.
-fn failure(error: &tokio_postgres::Error, address: &PgAddress) -> Error {
+fn failure(error: &Fault, address: &PgAddress) -> Error {
     let store = |code, message: String| Error::new(Kind::Store, code, message);
     let Some(code) = error.code() else { return unreachable(error, address) };
-    let said = told(error);
+    let said = error.told();
     match code.code() {
         "53100" => store("disk_full", format!("no space is left for the store {address}: {said}"))
             .hint("free some space on the server and repeat the command: nothing is lost"),
@@ -367,7 +367,7 @@ fn failure(error: &tokio_postgres::Error, address: &PgAddress) -> Error {
 
 /// Looks for the schema, makes it or brings it up to date under a lock, and gives its number.
 fn prepare(session: &Session, address: &PgAddress, missing: Missing) -> Result<i32> {
-    let session_failed = |error: tokio_postgres::Error| failure(&error, address);
+    let session_failed = |fault: Fault| failure(&fault, address);
     if let Some(lock) = look(session, address)? {
         return Ok(lock);
     }
@@ -400,7 +400,7 @@ fn look(session: &Session, address: &PgAddress) -> Result<Option<i32>> {
                FROM pg_namespace n WHERE n.nspname = $1";
     let rows = session.ask(sql, &[&address.schema()]).map_err(|error| failure(&error, address))?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let column = |error: tokio_postgres::Error| failure(&error, address);
+    let column = |error: tokio_postgres::Error| failure(&error.into(), address);
     let (oid, has_meta, has_any): (i64, bool, bool) =
         (row.try_get(0).map_err(column)?, row.try_get(1).map_err(column)?, row.try_get(2).map_err(column)?);
     if !has_any {

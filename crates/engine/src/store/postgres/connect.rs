@@ -12,7 +12,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::session::CONNECT_PATIENCE;
+use super::session::{CONNECT_PATIENCE, Fault};
 use crate::error::{Error, Kind, Result};
 
 /// The schema of a store whose address names none.
@@ -185,7 +185,7 @@ pub(super) fn runtime() -> Result<Runtime> {
 pub(super) async fn connect(address: &PgAddress) -> Result<Client> {
     let (client, driver) = dial(address).await?;
     tokio::spawn(driver);
-    client.batch_execute(&greeting(address)).await.map_err(|error| unreachable(&error, address))?;
+    client.batch_execute(&greeting(address)).await.map_err(|error| unreachable(&error.into(), address))?;
     Ok(client)
 }
 
@@ -195,11 +195,11 @@ async fn dial(address: &PgAddress) -> Result<(Client, Driver)> {
     let config = address.config()?;
     Ok(match address.tls()? {
         None => {
-            let (client, connection) = config.connect(NoTls).await.map_err(|error| unreachable(&error, address))?;
+            let (client, connection) = config.connect(NoTls).await.map_err(|error| unreachable(&error.into(), address))?;
             (client, Box::pin(async move { drop(connection.await) }))
         }
         Some(tls) => {
-            let (client, connection) = config.connect(tls).await.map_err(|error| unreachable(&error, address))?;
+            let (client, connection) = config.connect(tls).await.map_err(|error| unreachable(&error.into(), address))?;
             (client, Box::pin(async move { drop(connection.await) }))
         }
     })
@@ -211,7 +211,7 @@ pub(super) async fn listen(address: &PgAddress, told: impl Fn(Option<&str>) + Se
     let told = Arc::new(told);
     macro_rules! follow {
         ($connected:expr) => {{
-            let (client, mut connection) = $connected.await.map_err(|error| unreachable(&error, address))?;
+            let (client, mut connection) = $connected.await.map_err(|error| unreachable(&error.into(), address))?;
             let heard = Arc::clone(&told);
             let driver = tokio::spawn(async move {
                 while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
@@ -220,7 +220,7 @@ pub(super) async fn listen(address: &PgAddress, told: impl Fn(Option<&str>) + Se
                     }
                 }
             });
-            client.batch_execute(&format!("LISTEN {}", address.channel())).await.map_err(|error| unreachable(&error, address))?;
+            client.batch_execute(&format!("LISTEN {}", address.channel())).await.map_err(|error| unreachable(&error.into(), address))?;
             // From here on nothing is missed; before, anything may have been.
             told(None);
             let (mut driver, mut end) = (driver, std::pin::pin!(end.notified()));
@@ -268,10 +268,16 @@ pub(super) fn told(error: &tokio_postgres::Error) -> String {
     text
 }
 
+/// Somebody is there and says nothing.
+pub(super) fn silent(address: &PgAddress) -> Error {
+    let message = format!("cannot reach the store {address}: no answer for {} s", CONNECT_PATIENCE.as_secs());
+    Error::new(Kind::Store, "store_unreachable", message).hint("is the server up, and does it listen there?")
+}
+
 /// The database cannot be reached, or does not let us in.
-pub(super) fn unreachable(error: &tokio_postgres::Error, address: &PgAddress) -> Error {
-    let made = Error::new(Kind::Store, "store_unreachable", format!("cannot reach the store {address}: {}", told(error)));
-    match error.code().map(tokio_postgres::error::SqlState::code) {
+pub(super) fn unreachable(fault: &Fault, address: &PgAddress) -> Error {
+    let made = Error::new(Kind::Store, "store_unreachable", format!("cannot reach the store {address}: {}", fault.told()));
+    match fault.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01" | "28000") => made.hint("check the user and the password of the address; PGPASSWORD and ~/.pgpass are not read"),
         Some("3D000") => made.hint("make the database first: createdb NAME"),
         Some("42501") => made.hint("grant CREATE on the database to this role for `ganger init`, USAGE and the tables after that"),

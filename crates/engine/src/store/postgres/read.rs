@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 
 use super::connect::PgAddress;
-use super::session::Shared;
+use super::session::{Fault, Shared};
 use crate::error::Result;
 use crate::store::rows::{self, Number};
 use crate::store::{BadRow, EventRow, Filter, Free, FullTask, PlanRow, PlanTally, Snapshot, TopFilter};
@@ -234,8 +234,8 @@ fn event(row: &Row) -> Decoded<EventRow> {
 }
 
 impl Rows<'_> {
-    pub(super) fn failed(&self, error: &tokio_postgres::Error) -> crate::error::Error {
-        super::failure(error, self.address)
+    pub(super) fn failed(&self, fault: &Fault) -> crate::error::Error {
+        super::failure(fault, self.address)
     }
 
     fn all<T>(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)], read: impl Fn(&Row) -> T) -> Result<Vec<T>> {
@@ -415,7 +415,7 @@ impl Snapshot for Rows<'_> {
             let limit = left.min(PAGE);
             let rows = self.page(filter, after, limit)?;
             for row in &rows {
-                after = row.try_get(0).map_err(|error| self.failed(&error))?;
+                after = row.try_get(0).map_err(|error| self.failed(&error.into()))?;
                 if !each(full(row).map_err(|why| bad("tasks", row, why)))? {
                     return Ok(());
                 }

@@ -1,7 +1,7 @@
 //! One connection, driven by the thread that uses it: statements are sent as they are asked for and go down the line one behind the other,
 //! so what needs no answer costs no wait.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,11 +10,48 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::connect::PgAddress;
 use crate::error;
+
+/// Why a statement brought nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The driver or the server says so.
+    Told(Error),
+    /// Nobody said anything for too long. The line is of no more use.
+    Silence,
+}
+
+impl Fault {
+    /// What the server calls it, where it was the server.
+    pub(super) fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Told(error) => error.code(),
+            Self::Silence => None,
+        }
+    }
+
+    /// What went wrong, without what the driver says before it.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Told(error) => super::connect::told(error),
+            Self::Silence => format!("no answer for {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}
+
+/// How long an answer may take: longer than the server lets a statement run, and a lock be waited for.
+const PATIENCE: Duration = Duration::from_secs(75);
 
 /// A value for a statement.
 pub(super) type Value = Box<dyn ToSql + Sync + Send>;
@@ -27,8 +64,8 @@ pub(super) use values;
 
 /// A statement on its way.
 enum Going {
-    Sent(Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>),
-    Ended(Result<u64, Error>),
+    Sent(Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send>>),
+    Ended(Result<u64, Fault>),
 }
 
 /// How many statements may be on their way: each holds some memory here and in the server's socket.
@@ -41,42 +78,56 @@ pub(super) struct Session {
     statements: HashMap<&'static str, Statement>,
     going: Vec<Going>,
     runtime: Runtime,
+    is_silent: Cell<bool>,
 }
 
 impl Session {
     /// Connects and says how this session wants to be treated.
     pub(super) fn open(address: &PgAddress) -> error::Result<Self> {
         let runtime = super::connect::runtime()?;
-        let client = runtime.block_on(super::connect::connect(address))?;
-        Ok(Self { client: Arc::new(client), statements: HashMap::new(), going: Vec::new(), runtime })
+        let connected = runtime.block_on(async { tokio::time::timeout(CONNECT_PATIENCE, super::connect::connect(address)).await });
+        let client = connected.map_err(|_| super::connect::silent(address))??;
+        Ok(Self { client: Arc::new(client), statements: HashMap::new(), going: Vec::new(), runtime, is_silent: Cell::new(false) })
     }
 
     /// Whether the connection has ended.
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.is_closed() || self.is_silent.get()
+    }
+
+    /// Drives the line until this is done, or nobody has said anything for too long.
+    fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
+        if self.is_silent.get() {
+            return Err(Fault::Silence);
+        }
+        let done = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+        done.map_err(|_| {
+            self.is_silent.set(true);
+            Fault::Silence
+        })
     }
 
     /// Runs statements without values, separated by semicolons, and waits for them.
-    pub(super) fn batch(&self, sql: &str) -> Result<(), Error> {
-        self.runtime.block_on(self.client.batch_execute(sql))
+    pub(super) fn batch(&self, sql: &str) -> Result<(), Fault> {
+        Ok(self.wait(self.client.batch_execute(sql))??)
     }
 
     /// Asks something once, outside of any transaction of the funnel.
-    pub(super) fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        self.runtime.block_on(self.client.query(sql, values))
+    pub(super) fn ask(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        Ok(self.wait(self.client.query(sql, values))??)
     }
 
     /// As [`Session::batch`], for statements that nobody waits for yet.
     pub(super) fn send_batch(&mut self, sql: &'static str) {
         let client = Arc::clone(&self.client);
-        self.set_out(Box::pin(async move { client.batch_execute(sql).await.map(|()| 0) }));
+        self.set_out(Box::pin(async move { Ok(client.batch_execute(sql).await.map(|()| 0)?) }));
     }
 
     /// Sends a statement. What comes of it is known at [`Session::arrive`].
-    pub(super) fn send(&mut self, sql: &'static str, values: Vec<Value>) -> Result<(), Error> {
+    pub(super) fn send(&mut self, sql: &'static str, values: Vec<Value>) -> Result<(), Fault> {
         let statement = self.statement(sql)?;
         let client = Arc::clone(&self.client);
-        self.set_out(Box::pin(async move { client.execute_raw(&statement, values).await }));
+        self.set_out(Box::pin(async move { Ok(client.execute_raw(&statement, values).await?) }));
         if self.going.len() >= GOING_MAX {
             self.arrive()?;
         }
@@ -84,7 +135,7 @@ impl Session {
     }
 
     /// The first poll writes the message to the connection's queue, in the order of these calls.
-    fn set_out(&mut self, mut future: Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>) {
+    fn set_out(&mut self, mut future: Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send>>) {
         let first = self.runtime.block_on(poll_fn(|context| {
             Poll::Ready(match future.as_mut().poll(context) {
                 Poll::Ready(ended) => Some(ended),
@@ -95,10 +146,10 @@ impl Session {
     }
 
     /// Waits for everything that was sent: the first thing that went wrong, if anything did.
-    pub(super) fn arrive(&mut self) -> Result<(), Error> {
+    pub(super) fn arrive(&mut self) -> Result<(), Fault> {
         let mut wrong = None;
         let going = std::mem::take(&mut self.going);
-        self.runtime.block_on(async {
+        self.wait(async {
             for one in going {
                 let ended = match one {
                     Going::Sent(future) => future.await,
@@ -108,17 +159,17 @@ impl Session {
                     wrong.get_or_insert(error);
                 }
             }
-        });
+        })?;
         wrong.map_or(Ok(()), Err)
     }
 
     /// Ends the transaction behind everything that was sent: what went wrong first, and whether that was the end itself.
-    pub(super) fn commit(&mut self) -> Result<(), (Error, bool)> {
+    pub(super) fn commit(&mut self) -> Result<(), (Fault, bool)> {
         let before = self.going.len();
         self.send_batch("COMMIT");
         let going = std::mem::take(&mut self.going);
         let mut wrong = None;
-        self.runtime.block_on(async {
+        self.wait(async {
             for (place, one) in going.into_iter().enumerate() {
                 let ended = match one {
                     Going::Sent(future) => future.await,
@@ -128,30 +179,32 @@ impl Session {
                     wrong.get_or_insert((error, place == before));
                 }
             }
-        });
+        })
+        // Silence may hide the end itself.
+        .map_err(|silence| (silence, true))?;
         wrong.map_or(Ok(()), Err)
     }
 
     /// Sends a statement and waits for its rows. What was sent before arrives first.
-    pub(super) fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    pub(super) fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
         let statement = self.statement(sql)?;
-        let rows = self.runtime.block_on(self.client.query(&statement, values));
+        let rows = self.wait(self.client.query(&statement, values))?;
         self.arrive()?;
-        rows
+        Ok(rows?)
     }
 
     /// As [`Session::query`], for a text that is not always the same.
-    pub(super) fn query_once(&mut self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        let rows = self.runtime.block_on(self.client.query(sql, values));
+    pub(super) fn query_once(&mut self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        let rows = self.wait(self.client.query(sql, values))?;
         self.arrive()?;
-        rows
+        Ok(rows?)
     }
 
     /// Several statements at once, in order: one wait for all their rows, and one before for those that the server does not know yet.
-    pub(super) fn query_all(&mut self, asked: &[(&'static str, &[&(dyn ToSql + Sync)])]) -> Result<Vec<Vec<Row>>, Error> {
+    pub(super) fn query_all(&mut self, asked: &[(&'static str, &[&(dyn ToSql + Sync)])]) -> Result<Vec<Vec<Row>>, Fault> {
         let client = Arc::clone(&self.client);
         let unknown: Vec<&'static str> = asked.iter().map(|(sql, _)| *sql).filter(|sql| !self.statements.contains_key(sql)).collect();
-        let prepared = self.all(unknown.iter().map(|sql| Box::pin(client.prepare(sql))).collect());
+        let prepared = self.all(unknown.iter().map(|sql| Box::pin(client.prepare(sql))).collect())?;
         for (sql, statement) in unknown.iter().zip(prepared) {
             self.statements.insert(sql, statement?);
         }
@@ -159,15 +212,16 @@ impl Session {
         for (sql, _) in asked {
             statements.push(self.statement(sql)?);
         }
-        let answers = self.all(statements.iter().zip(asked).map(|(statement, (_, values))| Box::pin(client.query(statement, values))).collect());
+        let answers =
+            self.all(statements.iter().zip(asked).map(|(statement, (_, values))| Box::pin(client.query(statement, values))).collect())?;
         self.arrive()?;
-        answers.into_iter().collect()
+        answers.into_iter().map(|rows| Ok(rows?)).collect()
     }
 
     /// Sends these in their order and waits for all of them.
-    fn all<F: Future + Unpin>(&self, mut futures: Vec<F>) -> Vec<F::Output> {
+    fn all<F: Future + Unpin>(&self, mut futures: Vec<F>) -> Result<Vec<F::Output>, Fault> {
         let mut done: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-        self.runtime.block_on(poll_fn(|context| {
+        self.wait(poll_fn(|context| {
             let mut pending = false;
             for (future, slot) in futures.iter_mut().zip(&mut done) {
                 if slot.is_none() {
@@ -178,21 +232,21 @@ impl Session {
                 }
             }
             if pending { Poll::Pending } else { Poll::Ready(()) }
-        }));
-        done.into_iter().flatten().collect()
+        }))?;
+        Ok(done.into_iter().flatten().collect())
     }
 
     /// The statement as the server knows it.
-    fn statement(&mut self, sql: &'static str) -> Result<Statement, Error> {
+    fn statement(&mut self, sql: &'static str) -> Result<Statement, Fault> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = match self.runtime.block_on(self.client.prepare(sql)) {
+        let statement = match self.wait(self.client.prepare(sql))? {
             Ok(statement) => statement,
             Err(error) => {
                 // Behind something that went wrong everything goes wrong: that is what to tell.
                 self.arrive()?;
-                return Err(error);
+                return Err(error.into());
             }
         };
         self.statements.insert(sql, statement.clone());

@@ -546,12 +546,10 @@ impl Transaction for Turn<'_> {
     fn append(&self, event: &NewEvent, actor: Actor) -> Result<EventSeq> {
         let earlier = match event.task {
             None => None,
-            Some(id) => Some(match self.ledger.borrow().tasks.get(&id) {
-                Some(known) => Some(known.last_event),
-                None => None,
-            })
-            .map(|known| known.map_or_else(|| self.rows.last_event_of(id), Ok))
-            .transpose()?,
+            Some(id) => {
+                let known = self.ledger.borrow().tasks.get(&id).map(|known| known.last_event);
+                Some(known.map_or_else(|| self.rows.last_event_of(id), Ok)?)
+            }
         };
         let seq = self.note(event, actor, earlier);
         if let Some(id) = event.task {
@@ -735,7 +733,7 @@ impl Ledger {
             for full in fulls {
                 // A row that is there already came by its id, or as a dependent: then its rest may be missing.
                 let known = self.tasks.entry(full.task.id).or_insert_with(|| Known::of(full.clone()));
-                known.rest.get_or_insert_with(|| Rest { spec: full.spec, after: full.after, result: full.result });
+                known.rest.get_or_insert(Rest { spec: full.spec, after: full.after, result: full.result });
             }
         }
     }
