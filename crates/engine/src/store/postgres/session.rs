@@ -76,7 +76,7 @@ pub(super) struct Session {
     // Before the runtime: fields are dropped in this order, and the connection ends when its client does.
     client: Arc<Client>,
     statements: HashMap<&'static str, Statement>,
-    going: Vec<Going>,
+    going: RefCell<Vec<Going>>,
     runtime: Runtime,
     is_silent: Cell<bool>,
 }
@@ -87,7 +87,7 @@ impl Session {
         let runtime = super::connect::runtime()?;
         let connected = runtime.block_on(async { tokio::time::timeout(CONNECT_PATIENCE, super::connect::connect(address)).await });
         let client = connected.map_err(|_| super::connect::silent(address))??;
-        Ok(Self { client: Arc::new(client), statements: HashMap::new(), going: Vec::new(), runtime, is_silent: Cell::new(false) })
+        Ok(Self { client: Arc::new(client), statements: HashMap::new(), going: RefCell::default(), runtime, is_silent: Cell::new(false) })
     }
 
     /// Whether the connection has ended.
@@ -96,11 +96,30 @@ impl Session {
     }
 
     /// Drives the line until this is done, or nobody has said anything for too long.
+    ///
+    /// What was sent before is listened to as well: the driver reads no further while an earlier answer is not taken.
     fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
         if self.is_silent.get() {
             return Err(Fault::Silence);
         }
-        let done = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+        let mut work = std::pin::pin!(work);
+        let mut heard = 0;
+        let all = poll_fn(|context| {
+            // Answers come in the order of the questions, so only the first that is missing can hold up the others.
+            let mut going = self.going.borrow_mut();
+            while let Some(one) = going.get_mut(heard) {
+                if let Going::Sent(future) = one {
+                    match future.as_mut().poll(context) {
+                        Poll::Ready(ended) => *one = Going::Ended(ended),
+                        Poll::Pending => break,
+                    }
+                }
+                heard += 1;
+            }
+            drop(going);
+            work.as_mut().poll(context)
+        });
+        let done = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, all).await });
         done.map_err(|_| {
             self.is_silent.set(true);
             Fault::Silence
@@ -128,7 +147,7 @@ impl Session {
         let statement = self.statement(sql)?;
         let client = Arc::clone(&self.client);
         self.set_out(Box::pin(async move { Ok(client.execute_raw(&statement, values).await?) }));
-        if self.going.len() >= GOING_MAX {
+        if self.going.borrow().len() >= GOING_MAX {
             self.arrive()?;
         }
         Ok(())
@@ -142,13 +161,13 @@ impl Session {
                 Poll::Pending => None,
             })
         }));
-        self.going.push(first.map_or(Going::Sent(future), Going::Ended));
+        self.going.borrow_mut().push(first.map_or(Going::Sent(future), Going::Ended));
     }
 
     /// Waits for everything that was sent: the first thing that went wrong, if anything did.
     pub(super) fn arrive(&mut self) -> Result<(), Fault> {
         let mut wrong = None;
-        let going = std::mem::take(&mut self.going);
+        let going = self.going.take();
         self.wait(async {
             for one in going {
                 let ended = match one {
@@ -165,9 +184,9 @@ impl Session {
 
     /// Ends the transaction behind everything that was sent: what went wrong first, and whether that was the end itself.
     pub(super) fn commit(&mut self) -> Result<(), (Fault, bool)> {
-        let before = self.going.len();
+        let before = self.going.borrow().len();
         self.send_batch("COMMIT");
-        let going = std::mem::take(&mut self.going);
+        let going = self.going.take();
         let mut wrong = None;
         self.wait(async {
             for (place, one) in going.into_iter().enumerate() {
