@@ -96,3 +96,47 @@ fn a_commit_waits_for_the_disk_whatever_the_default_is() {
     place.ask(&format!("ALTER DATABASE {database} RESET synchronous_commit"));
     assert_eq!(lost, 0);
 }
+
+/// A way to the server on which every answer comes in pieces.
+fn in_pieces(target: &PgAddress) -> PgAddress {
+    let (before, rest) = target.with_secrets().split_once("127.0.0.1:").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (port, after) = rest.split_once('/').map(|(a, b)| (a.parse::<u16>().unwrap(), b.to_owned())).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            client.set_nodelay(true).unwrap();
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from_client, &mut to_server);
+                let _ = to_server.shutdown(std::net::Shutdown::Both);
+            });
+            std::thread::spawn(move || {
+                let (mut server, mut client) = (server, client);
+                let mut piece = [0; 7];
+                while let Ok(count @ 1..) = std::io::Read::read(&mut server, &mut piece) {
+                    if std::io::Write::write_all(&mut client, &piece[..count]).is_err() {
+                        break;
+                    }
+                }
+                let _ = client.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    address(&format!("{before}127.0.0.1:{own}/{after}"))
+}
+
+#[test]
+fn answers_may_come_in_pieces() {
+    let place = Place::new();
+    drop(place.store());
+    let store = PgStore::open(&in_pieces(&place.0), Use::Resident, Missing::Refuse, Time::Database).unwrap();
+    let door = Orchestrator::new(Arc::new(store), Settings::default());
+    add(&door, 3).unwrap();
+    for round in 0..3 {
+        let Ok(Answer::Claimed { claim, .. }) = door.apply_one(claim("amy", round)) else { panic!("there is work") };
+        door.apply_one(complete(claim)).unwrap();
+    }
+    audit(&door);
+}
