@@ -119,6 +119,8 @@ fn in_pieces(target: &PgAddress) -> PgAddress {
                     if std::io::Write::write_all(&mut client, &piece[..count]).is_err() {
                         break;
                     }
+                    // A slow line: the next piece comes when this one was read.
+                    std::thread::sleep(Duration::from_micros(300));
                 }
                 let _ = client.shutdown(std::net::Shutdown::Both);
             });
