@@ -4,6 +4,8 @@
 
 #[path = "processes/faults.rs"]
 mod faults;
+#[path = "processes/hosts.rs"]
+mod hosts;
 #[path = "processes/kills.rs"]
 mod kills;
 #[path = "processes/race.rs"]

@@ -89,7 +89,8 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
     let cycles = args.cycles.map_or_else(|| project.config().number("cycles").map(|n| u32::try_from(n).unwrap_or(3)), Ok)?;
     let (named, count) = workers(args.workers.as_deref())?;
     let roster = door.look(|snapshot| snapshot.workers())?;
-    let names = wanted(named, count, &roster);
+    let elsewhere = engine::services::roster::elsewhere(&project, &door)?;
+    let names = wanted(named, count, &roster, &elsewhere);
     let signals = Signals::watch()?;
     let last_before = door.look(|snapshot| snapshot.last_event())?;
     let mut foreman = Foreman::new(&project, &door, scope, !args.no_tests, if args.local { Vec::new() } else { names.clone() });

@@ -274,21 +274,25 @@ fn newcomer(name: &WorkerName) -> Worker {
     }
 }
 
-/// The local workers that a run wants: those named, else those of the roster that are processes of ours, else one a core.
+/// The local workers that a run wants: those named, else so many that are numbered, else those of the roster that are processes of ours, else
+/// one a core. `elsewhere` are the names that work on other machines: a number that is taken there is passed over.
 #[must_use]
-pub fn wanted(named: Option<Vec<WorkerName>>, count: Option<u32>, roster: &[Worker]) -> Vec<WorkerName> {
+pub fn wanted(named: Option<Vec<WorkerName>>, count: Option<u32>, roster: &[Worker], elsewhere: &[WorkerName]) -> Vec<WorkerName> {
     if let Some(named) = named {
         return named
             .into_iter()
             .filter(|name| !roster.iter().any(|worker| worker.name == *name && worker.driver == Driver::Pull))
             .collect();
     }
-    let numbered = |count: u32| (1..=count).filter_map(|number| format!("agent-{number:02}").parse().ok()).collect();
+    let numbered = |count: u32| {
+        let names = (1..).filter_map(|number: u32| format!("agent-{number:02}").parse().ok());
+        names.filter(|name| !elsewhere.contains(name)).take(count as usize).collect()
+    };
     if let Some(count) = count {
         return numbered(count);
     }
-    let ours: Vec<WorkerName> =
-        roster.iter().filter(|worker| worker.driver == Driver::Shell && !worker.paused).map(|worker| worker.name.clone()).collect();
+    let is_ours = |worker: &&Worker| worker.driver == Driver::Shell && !worker.paused && !elsewhere.contains(&worker.name);
+    let ours: Vec<WorkerName> = roster.iter().filter(is_ours).map(|worker| worker.name.clone()).collect();
     if ours.is_empty() {
         numbered(std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2)))
     } else {

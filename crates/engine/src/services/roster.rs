@@ -12,8 +12,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use crate::clock::instant;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::orchestrator::Orchestrator;
 use crate::project::Project;
-use crate::worker::lock::NameLock;
+use crate::worker::lock::{NameLock, Session, is_here};
 
 /// A worker of ours that has nothing to do for so long goes, also when nobody is left to tell it to.
 const IDLE_EXIT: &str = "60s";
@@ -122,6 +123,31 @@ impl Roster {
     pub fn fds(&self) -> impl Iterator<Item = &std::os::fd::OwnedFd> {
         self.children.values().filter_map(|started| started.pidfd.as_ref())
     }
+}
+
+/// The workers whose processes are on other machines, as far as these were heard within a lease.
+///
+/// # Errors
+/// Those of the store.
+pub fn elsewhere(project: &Project, door: &Orchestrator) -> Result<Vec<WorkerName>> {
+    if !door.store().is_shared() {
+        return Ok(Vec::new());
+    }
+    let lease = door.settings().lease;
+    door.look(|snapshot| {
+        let now = snapshot.now().store;
+        let mut names = Vec::new();
+        for worker in snapshot.workers()? {
+            let lives = worker.lost_at.is_none() && worker.seen_at.is_some_and(|at| now.since(at) < lease);
+            if lives
+                && let Some(session) = snapshot.session(&worker.name)?.and_then(|text| serde_json::from_str::<Session>(&text).ok())
+                && !is_here(project, &worker.name, &session)
+            {
+                names.push(worker.name);
+            }
+        }
+        Ok(names)
+    })
 }
 
 fn log(project: &Project, name: &WorkerName) -> std::path::PathBuf {
