@@ -62,7 +62,10 @@ pub(crate) fn run(args: Args, context: &mut Context) -> Result<u8> {
                     Some(listener) if !left.is_zero() => {
                         listener.wait(left.min(SLOW_POLL));
                     }
-                    _ => return Err(Error::new(Kind::Nothing, "nothing_to_claim", why)),
+                    _ => {
+                        let nothing = Error::new(Kind::Nothing, "nothing_to_claim", why).hint("ganger status   says what waits for what");
+                        return Err(if until.is_none() { nothing.hint("--wait 10m   waits until there is something") } else { nothing });
+                    }
                 }
             }
             other => return Err(Error::bug(format!("a claim was answered with {other:?}"))),

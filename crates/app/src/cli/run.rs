@@ -124,7 +124,8 @@ fn project(args: &Args, context: &mut Context) -> Result<Project> {
     let Some(plan) = args.plan.as_deref().filter(|plan| *plan != "-") else { return context.project() };
     let path = context.start.join(plan);
     if !files::is_file(&path) {
-        return Err(Error::usage("file", format!("there is no plan {}", files::shown(&path))).hint("ganger run PLAN.toml"));
+        return Err(Error::usage("file", format!("there is no plan {}", files::shown(&path)))
+            .hint("give the path of a plan, or leave it out to do the open tasks: ganger run"));
     }
     match context.project() {
         Err(error) if error.code == "no_project" => {
@@ -147,7 +148,8 @@ fn import(context: &mut Context, project: &Project, door: &Orchestrator, name: &
         Answer::Added { plan, first, count, resumed } => {
             let last = domain::id::TaskId(first.0 + count.saturating_sub(1));
             let what = if resumed { "going on with" } else { "added" };
-            context.printer.say(&format!("{what} {count} tasks, {first} to {last}"));
+            let which = if first == last { first.to_string() } else { format!("{first} to {last}") };
+            context.printer.say(&format!("{what} {}, {which}", domain::text::counted(count, "task")));
             Ok(plan)
         }
         other => Err(Error::bug(format!("importing a plan was answered with {other:?}"))),
