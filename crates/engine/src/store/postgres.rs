@@ -99,7 +99,9 @@ impl PgStore {
     /// Begins a transaction, waits for the turn, and fetches what is expected: all in one go. The clock is read when the turn has come (T10).
     fn take_turn<'s>(&'s self, session: &'s Shared, expected: &Expected) -> std::result::Result<Turn<'s>, Fault> {
         let mut line = session.borrow_mut();
-        line.send_batch(if planted!("no_sync_commit") { "BEGIN; SET LOCAL synchronous_commit = off" } else { "BEGIN" });
+        let begin = if planted!("no_sync_commit") { "BEGIN; SET LOCAL synchronous_commit = off" } else { "BEGIN" };
+        let turn = if planted!("no_turn") { String::new() } else { format!("; SELECT pg_advisory_xact_lock({LOCK_SPACE}, {})", self.lock) };
+        line.send_batch(format!("{begin}{turn}"));
         let given = match &self.time {
             Time::Database => None,
             Time::Given(_) => Some(self.now(0).store.0),
@@ -109,10 +111,8 @@ impl PgStore {
         let requests: Vec<&str> = expected.requests.iter().map(domain::id::RequestId::as_str).collect();
         // One more than there are claims: whoever looks past what another one took still knows what comes first.
         let ready = i64::from(expected.claims) + 1;
-        let turn = if planted!("no_turn") { "SELECT $1::int, $2::int" } else { "SELECT pg_advisory_xact_lock($1, $2)" };
-        let lock_values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&LOCK_SPACE, &self.lock];
         let given_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&given];
-        let mut asked: Vec<(&'static str, Values<'_>)> = vec![(turn, &lock_values), (turn::BEGIN, &given_values)];
+        let mut asked: Vec<(&'static str, Values<'_>)> = vec![(turn::BEGIN, &given_values)];
         let requests_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&requests];
         let tasks_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&tasks];
         let workers_values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&workers];
@@ -136,7 +136,7 @@ impl PgStore {
         }
         let answers = line.query_all(&asked)?;
         drop(line);
-        let begun = answers.get(1).and_then(|rows| rows.first());
+        let begun = answers.first().and_then(|rows| rows.first());
         let (clock, newest) = begun.map_or((Ok(0), Ok(0)), |row| (row.try_get(0), row.try_get(1)));
         let rows = Rows { session, address: &self.address, now: self.now(clock?) };
         let mut ledger = Ledger::default();

@@ -137,9 +137,9 @@ impl Session {
     }
 
     /// As [`Session::batch`], for statements that nobody waits for yet.
-    pub(super) fn send_batch(&mut self, sql: &'static str) {
-        let client = Arc::clone(&self.client);
-        self.set_out(Box::pin(async move { Ok(client.batch_execute(sql).await.map(|()| 0)?) }));
+    pub(super) fn send_batch(&mut self, sql: impl Into<String>) {
+        let (client, sql) = (Arc::clone(&self.client), sql.into());
+        self.set_out(Box::pin(async move { Ok(client.batch_execute(&sql).await.map(|()| 0)?) }));
     }
 
     /// Sends a statement. What comes of it is known at [`Session::arrive`].
@@ -225,7 +225,14 @@ impl Session {
         let unknown: Vec<&'static str> = asked.iter().map(|(sql, _)| *sql).filter(|sql| !self.statements.contains_key(sql)).collect();
         let prepared = self.all(unknown.iter().map(|sql| Box::pin(client.prepare(sql))).collect())?;
         for (sql, statement) in unknown.iter().zip(prepared) {
-            self.statements.insert(sql, statement?);
+            match statement {
+                Ok(statement) => self.statements.insert(sql, statement),
+                Err(error) => {
+                    // Behind something that went wrong everything goes wrong: that is what to tell.
+                    self.arrive()?;
+                    return Err(error.into());
+                }
+            };
         }
         let mut statements = Vec::with_capacity(asked.len());
         for (sql, _) in asked {
@@ -233,6 +240,7 @@ impl Session {
         }
         let answers =
             self.all(statements.iter().zip(asked).map(|(statement, (_, values))| Box::pin(client.query(statement, values))).collect())?;
+        // What was sent before tells of the cause, where there is one.
         self.arrive()?;
         answers.into_iter().map(|rows| Ok(rows?)).collect()
     }
