@@ -118,7 +118,8 @@ fn time_and_silence_have_limits() {
 #[test]
 fn one_process_a_name() {
     let shop = Shop::new(&[]);
-    shop.ok(&["add", "hold", "--run", "echo > held; sleep 1000"]);
+    // Should a second one get in, it ends at once.
+    shop.ok(&["add", "hold", "--run", "[ -e held ] && exit; echo > held; sleep 1000"]);
     let mut worker = shop.start(&["work", "--worker", "a"]);
     until("it runs", Duration::from_secs(10), || shop.path("held").exists());
     let second = shop.run(&["work", "--worker", "a", "--once", "--json"]);
