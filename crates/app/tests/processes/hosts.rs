@@ -100,3 +100,52 @@ fn a_worker_of_another_host_keeps_its_name() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("worker_running"), "{refused:?}");
 }
+
+/// The lines of an export that are about the project: not its head, which names the moment and the epoch, nor its end, which sums up.
+fn carried(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut lines: Vec<Value> = lines.filter(|line| line.get("task").is_some() || line.get("event").is_some()).collect();
+    for line in &mut lines {
+        // Distances from the moment of the export.
+        if let Some(task) = line.get_mut("task").and_then(Value::as_object_mut) {
+            task.remove("ready_ms");
+            task.remove("not_before_ms");
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_project_moves_to_the_database_and_back_with_ids_and_events() {
+    let schema = Schema(testkit::postgres::fresh_address());
+    let folder = tempfile::tempdir().unwrap();
+    let file = Host { folder: tempfile::tempdir().unwrap(), store: format!("sqlite:{}/one.db", folder.path().display()) };
+    assert!(file.run(&["init"]).status.success());
+    for (title, run) in [("first", "true"), ("second", "false"), ("third — ünïcode\t", "true")] {
+        assert!(file.run(&["add", title, "--run", run, "--attempts", "1"]).status.success());
+    }
+    assert!(file.run(&["add", "last", "--after", "T-001,T-003", "--run", "true"]).status.success());
+    file.run(&["run", "--workers", "1"]);
+    let mut exports = vec![folder.path().join("0.jsonl")];
+    assert!(file.run(&["export", exports[0].to_str().unwrap()]).status.success());
+    let back = format!("sqlite:{}/two.db", folder.path().display());
+    for (number, store) in [(1, schema.0.as_str()), (2, back.as_str())] {
+        let host = Host { folder: tempfile::tempdir().unwrap(), store: store.to_owned() };
+        let from = exports.last().unwrap().to_str().unwrap().to_owned();
+        let imported = host.run(&["import", &from]);
+        assert!(imported.status.success(), "{imported:?}");
+        assert!(host.run(&["doctor", "--strict"]).status.success());
+        let again = host.run(&["import", &from]);
+        assert_eq!(again.status.code(), Some(1), "a store that is not empty takes no import: {again:?}");
+        let to = folder.path().join(format!("{number}.jsonl"));
+        assert!(host.run(&["export", to.to_str().unwrap()]).status.success());
+        exports.push(to);
+    }
+    let first = carried(&exports[0]);
+    assert!(first.len() > 10, "{first:?}");
+    for later in &exports[1..] {
+        let carried = carried(later);
+        assert_eq!(&carried[..first.len().min(carried.len())], &first[..], "{}", later.display());
+    }
+}
