@@ -49,6 +49,8 @@ pub enum Reach {
     ReadySince(StoreTime),
     /// Nothing.
     Nothing,
+    /// Not now: somebody who could do them has left so short a while ago that it may come back. Nobody waits for it any more after so long.
+    NotYet(Duration),
 }
 
 /// Whether a lane is for this worker without asking who else is there.
@@ -103,19 +105,20 @@ pub fn reach(key: &LaneKey, worker: &Worker, roster: &[Worker], now: StoreTime, 
 /// Nobody who can do the lane may be there, and the last one who could must have left long enough ago.
 fn since_all_left(key: &LaneKey, roster: &[Worker], now: StoreTime, long_ago: StoreTime, patience: Patience) -> Reach {
     let could = |other: &&Worker| is_own(key, other) || (is_possible(key, other) && other.has(&key.needs));
+    let mut later: Option<Duration> = None;
     for other in roster.iter().filter(could) {
         match other.belief(now, patience).state {
             WorkerState::Idle | WorkerState::Busy | WorkerState::Waiting | WorkerState::Paused => return Reach::Nothing,
             // A limited worker heartbeats on, so when its limit began is not known: only how long the task has been ready counts.
             WorkerState::Unknown | WorkerState::Limited => {}
             WorkerState::Gone => {
-                if other.away_since(now, patience).is_some_and(|since| since > long_ago) {
-                    return Reach::Nothing;
+                if let Some(since) = other.away_since(now, patience).filter(|since| *since > long_ago) {
+                    later = later.max(Some(since.since(long_ago)));
                 }
             }
         }
     }
-    Reach::ReadySince(long_ago)
+    later.map_or(Reach::ReadySince(long_ago), Reach::NotYet)
 }
 
 /// Whether somebody else than `worker` is there who can take tasks of this lane at once: then a task that `worker` gave back is left to them.
@@ -129,7 +132,7 @@ pub fn others_can(key: &LaneKey, worker: &WorkerName, roster: &[Worker], now: St
             }
             && match reach(key, other, roster, now, limits) {
                 Reach::Own | Reach::Instead => true,
-                Reach::ReadySince(_) | Reach::Nothing => false,
+                Reach::ReadySince(_) | Reach::NotYet(_) | Reach::Nothing => false,
             }
     })
 }

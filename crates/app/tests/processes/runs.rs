@@ -284,3 +284,16 @@ fn on_a_terminal_the_word_about_the_end_stays_and_the_bar_fits() {
     assert!(shown.iter().any(|line| line == "stopping: what runs may end (Ctrl-C again ends it)"), "{shown:#?}");
     assert!(shop.read("typescript").contains("███") || shop.read("typescript").contains("░░░"));
 }
+
+#[test]
+fn a_run_waits_for_what_anybody_may_have_soon() {
+    let shop = Shop::new(&[("fallback_after", "2s")]);
+    let mut able = shop.start(&["work", "--worker", "able", "--can", "gpu"]);
+    until("it is on the roster", Duration::from_secs(10), || shop.json(&["workers"]).as_array().is_some_and(|all| !all.is_empty()));
+    able.kill().unwrap();
+    able.wait().unwrap();
+    shop.ok(&["add", "needs", "--needs", "gpu", "--run", "true"]);
+    let run = shop.run(&["run", "--workers", "1"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(shop.status_of("T-001"), "COMPLETED");
+}

@@ -164,6 +164,12 @@ fn who_may_have_what_while_the_right_worker_does_what() {
                     assert_eq!(since, at(-180));
                     "after 180s"
                 }
+                // In the table it is nothing: now there is nothing to have.
+                Reach::NotYet(left) => {
+                    let expected = if what == Doing::SilentFor { 1 } else { 170 };
+                    assert_eq!(left, Duration::from_secs(expected), "{title}, {what:?}");
+                    "-"
+                }
                 Reach::Nothing => "-",
             };
             table.push_str(&format!("{word:<13}"));
@@ -197,9 +203,9 @@ fn the_fallback_comes_when_the_last_who_could_has_been_away_for_long_enough() {
     let (key, me) = (lane("", "css"), agent("me", ""));
     let left = |seconds: i64| Worker { lost_at: Some(at(seconds)), ..agent("gone", "css") };
     let roster = [me.clone(), left(-5_000), left(0)];
-    for (seconds, fallen) in [(0, false), (179, false), (180, true), (9_999, true)] {
+    for (seconds, left) in [(0, 180), (179, 1), (180, 0), (9_999, 0)] {
         let reached = reach(&key, &me, &roster, at(seconds), LIMITS);
-        let expected = if fallen { Reach::ReadySince(at(seconds - 180)) } else { Reach::Nothing };
+        let expected = if left == 0 { Reach::ReadySince(at(seconds - 180)) } else { Reach::NotYet(Duration::from_secs(left)) };
         assert_eq!(reached, expected, "{seconds} s after the last one left");
     }
 }
@@ -285,6 +291,7 @@ proptest! {
             match reach(&key, me, &roster, now(), LIMITS) {
                 Reach::Own | Reach::Instead => prop_assert!(is_possible(&key, me) && (me.has(&key.needs) || key.assignee.as_ref() == Some(&me.name))),
                 Reach::ReadySince(_) => prop_assert!(is_possible(&key, me) && !is_own(&key, me)),
+                Reach::NotYet(left) => prop_assert!(!is_own(&key, me) && left <= LIMITS.fallback_after),
                 Reach::Nothing => prop_assert!(!is_own(&key, me)),
             }
         }

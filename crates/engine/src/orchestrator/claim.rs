@@ -80,7 +80,7 @@ impl Book<'_> {
         match reach(&key, worker, &self.roster()?, self.now.store, self.settings.limits) {
             Reach::Own | Reach::Instead => Ok(()),
             Reach::ReadySince(at) if task.ready_at <= at => Ok(()),
-            Reach::ReadySince(_) | Reach::Nothing => match &key.assignee {
+            Reach::ReadySince(_) | Reach::NotYet(_) | Reach::Nothing => match &key.assignee {
                 Some(assignee) => refused(
                     "assigned_elsewhere",
                     format!("{} waits for {assignee}", task.id),
@@ -179,7 +179,7 @@ fn best(
             // What it gave back is left to the others while another can take it.
             Reach::Own | Reach::Instead => snapshot.top(lane.id, filter(None, others_can(&lane.key, &worker.name, roster, now, limits)))?,
             Reach::ReadySince(at) => snapshot.top(lane.id, filter(Some(at), false))?,
-            Reach::Nothing => None,
+            Reach::NotYet(_) | Reach::Nothing => None,
         };
         best = first(best.into_iter().chain(found));
     }

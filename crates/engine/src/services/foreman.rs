@@ -9,6 +9,7 @@ use domain::id::{Capability, LaneId, PlanId, TaskId, WorkerName};
 use domain::report::Report;
 use domain::schedule::{Reach, reach};
 use domain::task::Status;
+use domain::time::StoreTime;
 use domain::worker::{Driver, Worker};
 
 use super::monitor::Monitor;
@@ -172,17 +173,22 @@ impl<'p> Foreman<'p> {
             let hands = self.hands(&roster);
             for free in snapshot.free(self.scope)?.into_iter().filter(|free| !told.contains(&free.lane)) {
                 let Some(lane) = lanes.iter().find(|lane| lane.id == free.lane) else { continue };
-                let mut at_last = None;
+                let (mut at_last, mut later) = (None, Duration::ZERO);
                 let is_taken = hands.iter().any(|worker| match reach(&lane.key, worker, &roster, now, limits) {
                     Reach::Own | Reach::Instead => true,
                     Reach::ReadySince(at) => {
                         at_last = Some(at);
                         false
                     }
+                    Reach::NotYet(left) => {
+                        at_last = at_last.or(Some(StoreTime(now.0.saturating_sub(domain::time::millis(limits.fallback_after)))));
+                        later = later.max(left);
+                        false
+                    }
                     Reach::Nothing => false,
                 });
                 let (false, Some(long_ago), Some(Ok(task))) = (is_taken, at_last, snapshot.task(free.example)?) else { continue };
-                let left = task.ready_at.since(long_ago);
+                let left = task.ready_at.since(long_ago).max(later);
                 if left.is_zero() {
                     continue;
                 }
