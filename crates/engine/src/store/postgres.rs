@@ -168,7 +168,7 @@ impl PgStore {
         session
             .borrow_mut()
             .commit()
-            .map_err(|(error, at_the_end)| if at_the_end { Trouble::Commit(error) } else { Trouble::Database(error) })
+            .map_err(|(error, may_have_ended)| if may_have_ended { Trouble::Commit(error) } else { Trouble::Database(error) })
     }
 }
 

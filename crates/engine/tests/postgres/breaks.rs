@@ -1,6 +1,9 @@
 //! Connections that break, and hosts that keep what they should give back (A46, T8, T13).
 
 use super::*;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::error::Kind;
@@ -97,43 +100,100 @@ fn a_commit_waits_for_the_disk_whatever_the_default_is() {
     assert_eq!(lost, 0);
 }
 
-/// A way to the server on which every answer comes in pieces.
-fn in_pieces(target: &PgAddress) -> PgAddress {
+/// A way to the server: each direction is handled by a function of its own.
+fn by_way_of<F, G>(target: &PgAddress, upstream: F, downstream: G) -> PgAddress
+where
+    F: Fn(TcpStream, TcpStream) + Clone + Send + 'static,
+    G: Fn(TcpStream, TcpStream) + Clone + Send + 'static,
+{
     let (before, rest) = target.with_secrets().split_once("127.0.0.1:").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let (port, after) = rest.split_once('/').map(|(a, b)| (a.parse::<u16>().unwrap(), b.to_owned())).unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let server = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
             client.set_nodelay(true).unwrap();
-            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let (upstream, downstream) = (upstream.clone(), downstream.clone());
             std::thread::spawn(move || {
-                let _ = std::io::copy(&mut from_client, &mut to_server);
-                let _ = to_server.shutdown(std::net::Shutdown::Both);
+                upstream(ends.0, ends.1.try_clone().unwrap());
+                let _ = ends.1.shutdown(Shutdown::Both);
             });
             std::thread::spawn(move || {
-                let (mut server, mut client) = (server, client);
-                let mut piece = [0; 7];
-                while let Ok(count @ 1..) = std::io::Read::read(&mut server, &mut piece) {
-                    if std::io::Write::write_all(&mut client, &piece[..count]).is_err() {
-                        break;
-                    }
-                    // A slow line: the next piece comes when this one was read.
-                    std::thread::sleep(Duration::from_micros(300));
-                }
-                let _ = client.shutdown(std::net::Shutdown::Both);
+                downstream(server, client.try_clone().unwrap());
+                let _ = client.shutdown(Shutdown::Both);
             });
         }
     });
     address(&format!("{before}127.0.0.1:{own}/{after}"))
 }
 
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    let _ = std::io::copy(&mut from, &mut to);
+}
+
+fn copy_in_pieces(mut from: TcpStream, mut to: TcpStream) {
+    let mut piece = [0; 7];
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        if to.write_all(&piece[..count]).is_err() {
+            return;
+        }
+        // A slow line: the next piece comes when this one was read.
+        std::thread::sleep(Duration::from_micros(300));
+    }
+}
+
+/// The server keeps what it was told to, and the answers of that moment are lost: those to the last writes with the one to the end. Then it
+/// is unknown what came of it, and not, as the first lost answer would have it, certain that nothing did (T8, G3).
+#[test]
+fn an_end_whose_answers_are_lost_is_unknown() {
+    let place = Place::new();
+    drop(place.store());
+    let is_ending = Arc::new(AtomicBool::new(false));
+    let (seen, lost) = (Arc::clone(&is_ending), is_ending);
+    let contains = |text: &[u8], word: &[u8]| text.windows(word.len()).any(|part| part == word);
+    let upstream = move |mut client: TcpStream, mut server: TcpStream| {
+        let mut said = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = client.read(&mut said) {
+            // An answer that is lost is one to this or to something later.
+            if contains(&said[..count], b"put me down") {
+                seen.store(true, Ordering::SeqCst);
+            }
+            if server.write_all(&said[..count]).is_err() {
+                return;
+            }
+        }
+    };
+    let downstream = move |mut server: TcpStream, mut client: TcpStream| {
+        let mut answer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = server.read(&mut answer) {
+            if !lost.load(Ordering::SeqCst) {
+                client.write_all(&answer[..count]).unwrap();
+            } else if contains(&answer[..count], b"COMMIT\0") {
+                return;
+            }
+        }
+    };
+    let store = PgStore::open(&by_way_of(&place.0, upstream, downstream), Use::Resident, Missing::Refuse, Time::Database).unwrap();
+    // The statement is known to the server from here on, so the next time it goes out together with the end.
+    store.write(&mut |tx| tx.put_meta("told", "before")).unwrap();
+    let error = store.write(&mut |tx| tx.put_meta("told", "put me down")).unwrap_err();
+    let mut told = None;
+    let mut look = |snapshot: &dyn engine::store::Snapshot| {
+        told = snapshot.meta("told")?;
+        Ok(())
+    };
+    place.store().read(&mut look).unwrap();
+    assert_eq!(told.as_deref(), Some("put me down"), "the server has it");
+    assert_eq!((error.kind, error.code), (Kind::Unknown, "outcome_unknown"), "{error:?}");
+}
+
 #[test]
 fn answers_may_come_in_pieces() {
     let place = Place::new();
     drop(place.store());
-    let store = PgStore::open(&in_pieces(&place.0), Use::Resident, Missing::Refuse, Time::Database).unwrap();
+    let store = PgStore::open(&by_way_of(&place.0, copy, copy_in_pieces), Use::Resident, Missing::Refuse, Time::Database).unwrap();
     let door = Orchestrator::new(Arc::new(store), Settings::default());
     add(&door, 3).unwrap();
     for round in 0..3 {

@@ -182,7 +182,10 @@ impl Session {
         wrong.map_or(Ok(()), Err)
     }
 
-    /// Ends the transaction behind everything that was sent: what went wrong first, and whether that was the end itself.
+    /// Ends the transaction behind everything that was sent: what went wrong first, and whether the end may have come all the same.
+    ///
+    /// The end is on its way together with what goes before it. So only what the server itself says about an earlier statement is certain: when
+    /// the line breaks, the answers to those are lost as well as the answer to the end (T8).
     pub(super) fn commit(&mut self) -> Result<(), (Fault, bool)> {
         let before = self.going.borrow().len();
         self.send_batch("COMMIT");
@@ -195,7 +198,8 @@ impl Session {
                     Going::Ended(ended) => ended,
                 };
                 if let Err(error) = ended {
-                    wrong.get_or_insert((error, place == before));
+                    let may_have_ended = place == before || error.code().is_none();
+                    wrong.get_or_insert((error, may_have_ended));
                 }
             }
         })
